@@ -1,0 +1,223 @@
+"""The command line; the DAGs call the same functions. `python -m extractors --help` lists the commands."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from extractors import accounts, status
+from extractors.errors import ConfigurationError, WarehouseUnavailable
+from extractors.extract import RunResult, chosen_streams, extract_account
+from extractors.migrate import migrate
+from extractors.plan import plan
+from extractors.registry import PLATFORMS, streams
+from extractors.settings import Settings
+
+OK, SOME_FAILED, WRONG_USE = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status: 0 well, 1 some accounts failed, 2 wrong use, nothing touched."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = Settings.from_environment()
+        return int(options.command(settings, options))
+    except (ConfigurationError, WarehouseUnavailable) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return WRONG_USE
+    except psycopg.errors.UndefinedTable:
+        print(f"error: {accounts.not_migrated(Settings.from_environment())}", file=sys.stderr)
+        return WRONG_USE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m extractors", description="Extract social platforms into raw tables."
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    _command(commands, "migrate", "create or upgrade the warehouse objects; safe to repeat", _migrate)
+
+    group = commands.add_parser("accounts", help="the businesses and accounts to extract")
+    loading = _command(
+        group.add_subparsers(required=True, metavar="ACTION"), "load", "upsert accounts.yml, whole or not at all", _load
+    )
+    loading.add_argument("file", type=Path, help="the accounts.yml to load")
+
+    for name, text, function in (
+        ("plan", "predict the calls per budget against what is left; calls no platform", _plan),
+        ("run", "extract, check with Great Expectations, and move the cursors", _run),
+        ("status", "last run per account and stream: state, rows, age, calls, next allowed time", _status),
+    ):
+        command = _command(commands, name, text, function)
+        command.add_argument(
+            "--platform", action="append", choices=list(PLATFORMS), help="only this platform; repeatable"
+        )
+        command.add_argument(
+            "--business", action="append", type=int, metavar="ID", help="only this business; repeatable"
+        )
+        if name != "status":
+            command.add_argument("--stream", action="append", metavar="S", help="only this stream; repeatable")
+            command.add_argument("--since", type=_day, metavar="D", help="first day to read, YYYY-MM-DD")
+            command.add_argument("--until", type=_day, metavar="D", help="last day to read, YYYY-MM-DD, included")
+        if name == "run":
+            command.add_argument("--force", action="store_true", help="ignore a 'not before' learned from a platform")
+            command.add_argument("--docs", type=Path, metavar="DIR", help="write Great Expectations' data docs here")
+    return parser
+
+
+def _command(commands: Any, name: str, text: str, function: Callable[..., int]) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    command.add_argument("--json", action="store_true", help="print machine-readable results")
+    command.set_defaults(command=function)
+    return command
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day like 2026-11-21") from None
+
+
+def _migrate(settings: Settings, options: argparse.Namespace) -> int:
+    migrate(settings)
+    _say(options, {"migrated": str(settings.warehouse)}, f"The warehouse {settings.warehouse} is up to date.")
+    return OK
+
+
+def _load(settings: Settings, options: argparse.Namespace) -> int:
+    loaded = accounts.load(settings, options.file)
+    facts = {name: getattr(loaded, name) for name in ("businesses", "accounts", "competitors")}
+    _say(options, facts, "Loaded " + ", ".join(f"{count} {name}" for name, count in facts.items()) + ".")
+    return OK
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    accounts: list[dict[str, Any]]
+    streams: list[str] | None
+
+
+def _choose(settings: Settings, options: argparse.Namespace) -> _Chosen:
+    """Return what the options name. Raises ConfigurationError for a name that stands for nothing."""
+    known = {stream.name for stream in streams()} | {stream.full_name for stream in streams()}
+    for name in options.stream or []:
+        if name not in known:
+            raise ConfigurationError(f"there is no stream {name!r}", f"choose from {', '.join(sorted(known))}")
+    if options.since and options.until and options.since > options.until:
+        raise ConfigurationError(f"--since {options.since} is after --until {options.until}", "swap them")
+    with closing(settings.warehouse.connect()) as connection:
+        found = accounts.enabled_accounts(connection, options.platform, options.business)
+        known_ids = {row[0] for row in connection.execute("select business_id from ops.businesses")}
+    for business_id in options.business or []:
+        if business_id not in known_ids:
+            raise ConfigurationError(f"there is no business {business_id}", "load it with `accounts load accounts.yml`")
+    if not found:
+        raise ConfigurationError("no enabled account matches", "load some with `accounts load accounts.yml`")
+    plain: list[dict[str, Any]] = [{"business_id": a.business_id, "platform": a.platform, "account_id": a.account_id} for a in found]
+    return _Chosen([a for a in plain if chosen_streams(PLATFORMS[a["platform"]], options.stream)], options.stream)
+
+
+def _plan(settings: Settings, options: argparse.Namespace) -> int:
+    chosen = _choose(settings, options)
+    lines = plan(settings, chosen.accounts, streams=chosen.streams, since=options.since, until=options.until)
+    facts = [line.as_dict() for line in lines]
+    _say(
+        options, facts, "\n".join([*(str(line) for line in lines), f"{sum(line.calls for line in lines)} calls in all"])
+    )
+    return OK
+
+
+def _run(settings: Settings, options: argparse.Namespace) -> int:
+    chosen = _choose(settings, options)
+    results: list[RunResult] = []
+    for number, account in enumerate(chosen.accounts, 1):
+        done = extract_account(
+            settings,
+            account,
+            streams=chosen.streams,
+            since=options.since,
+            until=options.until,
+            force=options.force,
+        )
+        results.extend(done)
+        if not options.json:
+            print(_account_line(number, len(chosen.accounts), account, done), flush=True)
+    # Great Expectations takes seconds to import: only a run pays for it.
+    from expectations.gate import validate_pending
+
+    platforms = sorted({account["platform"] for account in chosen.accounts})
+    gates = validate_pending(settings, platforms, docs_dir=options.docs)
+    refused = [gate for gate in gates if not gate.passed]
+    failed = [result for result in results if result.error is not None]
+    if options.json:
+        print(json.dumps({"runs": [_result_facts(r) for r in results], "refused": [g.as_dict() for g in refused]}))
+    else:
+        _print_run_summary(results, len(gates) - len(refused))
+    for line in dict.fromkeys(_failure_line(result) for result in failed):
+        print(line, file=sys.stderr)
+    for gate in refused:
+        print(f"refused: {gate}", file=sys.stderr)
+    return SOME_FAILED if failed or refused else OK
+
+
+def _account_line(number: int, total: int, account: dict[str, Any], done: Sequence[RunResult]) -> str:
+    name = f"{account['platform']} {account['account_id']} (business {account['business_id']})"
+    counts = f"{sum(r.stored for r in done):>7} stored {sum(r.unchanged for r in done):>7} unchanged"
+    failed = sum(r.state == "failed" for r in done)
+    return f"[{number}/{total}] {name:<50} {counts} {sum(r.calls for r in done):>5} calls" + (
+        f"  {failed} of {len(done)} streams failed" if failed else ""
+    )
+
+
+def _print_run_summary(results: Sequence[RunResult], passed: int) -> None:
+    stored, unchanged = sum(r.stored for r in results), sum(r.unchanged for r in results)
+    print(
+        f"{stored} records stored, {unchanged} unchanged, {sum(r.calls for r in results)} calls; {passed} runs passed"
+    )
+    for result in results:
+        if result.quarantined:
+            print(
+                f"quarantined: {result.quarantined} records of {result.stream}, account {result.account_id}, "
+                f"run {result.run_id}; look with `select * from ops.quarantine where run_id = '{result.run_id}'`"
+            )
+
+
+def _failure_line(result: RunResult) -> str:
+    if result.error is None:
+        raise AssertionError("only a failed run has a failure line")
+    return f"failed: {result.stream}, account {result.account_id} of business {result.business_id}: {result.error}"
+
+
+def _result_facts(result: RunResult) -> dict[str, Any]:
+    names = ("run_id", "business_id", "account_id", "stream", "state")
+    counts = ("listed", "stored", "unchanged", "quarantined", "calls")
+    facts: dict[str, Any] = {name: getattr(result, name) for name in (*names, *counts)}
+    error = result.error
+    facts["error"] = {"class": type(error).__name__, "message": str(error), "action": error.action} if error else None
+    return facts
+
+
+def _status(settings: Settings, options: argparse.Namespace) -> int:
+    with closing(settings.warehouse.connect()) as connection:
+        lines = status.latest(connection, options.platform, options.business)
+    _say(options, [line.as_dict() for line in lines], status.table(lines))
+    return OK
+
+
+def _say(options: argparse.Namespace, facts: object, text: str) -> None:
+    print(json.dumps(facts, default=str) if options.json else text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

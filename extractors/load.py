@@ -1,0 +1,173 @@
+"""One page into its raw table: rows, page cursor and ledger line in one transaction, inserted only on change.
+
+COPY goes into a temporary table, then one insert-select in key order (unsorted upserts deadlock, sorted ones never did).
+A record is inserted when its hash differs from its last version's; rows of quarantined runs are no version.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from extractors.errors import LeaseLost, Mended, PipelineError
+from extractors.spec import Account, Record, Stream, Unread
+from extractors.strict_json import payload_hash, storable
+
+LANDING = """
+create temporary table if not exists landing (
+    place integer, record_key text, payload text, payload_hash bytea
+) on commit delete rows
+"""
+
+INSERT_CHANGED = sql.SQL(
+    """
+with page as (
+    select distinct on (record_key) record_key, payload, payload_hash
+    from landing
+    order by record_key, place desc
+)
+insert into {table} (run_id, business_id, account_id, record_key, observed_at, payload_hash, payload)
+select
+    %(run_id)s, %(business_id)s, %(account_id)s, page.record_key,
+    greatest(%(observed_at)s, last_version.observed_at + interval '1 microsecond'),
+    page.payload_hash, page.payload::jsonb
+from page
+left join lateral (
+    select version.payload_hash, version.observed_at
+    from {table} as version
+    where version.business_id = %(business_id)s
+        and version.account_id = %(account_id)s
+        and version.record_key = page.record_key
+        and version.run_id <> all (%(quarantined)s)
+    order by version.observed_at desc
+    limit 1
+) as last_version on true
+where last_version.payload_hash is distinct from page.payload_hash
+order by page.record_key
+"""
+)
+
+ADVANCE = """
+update ops.extract_runs set
+    page_cursor = %(page_cursor)s,
+    pages = pages + 1,
+    calls = calls + %(calls)s,
+    retries = retries + %(retries)s,
+    listed = listed + %(listed)s,
+    stored = stored + %(stored)s,
+    unchanged = unchanged + %(unchanged)s,
+    quarantined = quarantined + %(quarantined)s,
+    lease_expires_at = clock_timestamp() + interval '10 minutes'
+where run_id = %(run_id)s and lease_epoch = %(lease_epoch)s and state = 'running'
+"""
+
+QUARANTINE = """
+insert into ops.quarantine
+    (run_id, business_id, platform, account_id, stream, record_key, reason, detail, body, observed_at)
+values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+"""
+
+
+# The record lands, and the text as it came is kept beside it.
+MENDED = Mended("the text holds NUL or a lone surrogate", "it landed with U+FFFD in their place; nothing to do")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The right to write one run: an older epoch belongs to a process that was given up for dead."""
+
+    run_id: str
+    epoch: int
+    account: Account
+    stream: Stream
+    quarantined_runs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """What one call brought: its records, when it came, where to go on, and what it cost."""
+
+    records: Sequence[Record | Unread]
+    observed_at: datetime
+    next_cursor: dict[str, Any] | None
+    calls: int
+    retries: int
+
+
+def land(connection: psycopg.Connection[Any], lease: Lease, page: Page) -> int:
+    """Store a page and return how many records were new or changed.
+
+    Raises LeaseLost, having written nothing, when another process took the run over.
+    """
+    with connection.transaction():
+        records = [record for record in page.records if isinstance(record, Record)]
+        unread = [item for item in page.records if isinstance(item, Unread)]
+        stored = _insert_changed(connection, lease, records, page.observed_at) if records else 0
+        for item in unread:
+            quarantine(connection, lease, item.key, item.error, item.body, page.observed_at)
+        distinct = len({record.key for record in records})
+        values = {
+            "run_id": lease.run_id,
+            "lease_epoch": lease.epoch,
+            "page_cursor": Jsonb(page.next_cursor),
+            "calls": page.calls,
+            "retries": page.retries,
+            "listed": distinct + len(unread),
+            "stored": stored,
+            "unchanged": distinct - stored,
+            "quarantined": len(unread),
+        }
+        if connection.execute(ADVANCE, values).rowcount != 1:
+            raise LeaseLost(
+                f"{lease.account}: run {lease.run_id} of {lease.stream.full_name} was taken over",
+                "nothing was written by this process; the newer one goes on",
+            )
+    return stored
+
+
+def _insert_changed(
+    connection: psycopg.Connection[Any], lease: Lease, records: Sequence[Record], observed_at: datetime
+) -> int:
+    connection.execute(LANDING)
+    mended = []
+    with connection.cursor().copy("copy landing from stdin") as copy:
+        for place, record in enumerate(records):
+            payload, was_mended = storable(record.payload)
+            if was_mended:
+                mended.append(record)
+            text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
+            copy.write_row((place, record.key, text, payload_hash(payload, lease.stream.volatile)))
+    for record in mended:
+        original = json.dumps(record.payload, sort_keys=True).encode()
+        quarantine(connection, lease, record.key, MENDED, original, observed_at)
+    statement = INSERT_CHANGED.format(table=sql.Identifier("raw", lease.stream.full_name))
+    values = {
+        "run_id": lease.run_id,
+        "business_id": lease.account.business_id,
+        "account_id": lease.account.account_id,
+        "observed_at": observed_at,
+        "quarantined": list(lease.quarantined_runs),
+    }
+    return connection.execute(statement, values).rowcount
+
+
+def quarantine(
+    connection: psycopg.Connection[Any],
+    lease: Lease,
+    record_key: str | None,
+    error: PipelineError,
+    body: bytes,
+    observed_at: datetime,
+) -> None:
+    """Keep what could not be read, or not as it came, with its bytes and the reason."""
+    account = lease.account
+    values = (lease.run_id, account.business_id, account.platform, account.account_id, lease.stream.full_name)
+    reason = (type(error).__name__, str(error))
+    connection.execute(QUARANTINE, (*values, record_key, *reason, body, observed_at))

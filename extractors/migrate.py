@@ -1,0 +1,62 @@
+"""Creates or upgrades what the pipeline owns in the warehouse: `ops` by alembic, the raw tables from the registry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy
+from alembic import command
+from alembic.config import Config
+
+from extractors.errors import WarehouseUnavailable
+from extractors.registry import streams
+from extractors.settings import Settings
+
+MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+SCHEMAS = ("ops", "raw")
+# Two migrations at once wait for each other on this key.
+LOCK = "select pg_advisory_xact_lock(hashtextextended('social-analytics migrate', 0))"
+
+RAW_TABLE = """
+create table if not exists raw.{name} (
+    run_id uuid not null,
+    business_id bigint not null,
+    account_id text not null,
+    record_key text not null,
+    observed_at timestamptz not null,
+    payload_hash bytea not null check (octet_length(payload_hash) = 32),
+    payload jsonb not null check (jsonb_typeof(payload) = 'object'),
+    primary key (business_id, account_id, record_key, observed_at)
+)
+"""
+RAW_INDEX = "create index if not exists {name}_run_id on raw.{name} (run_id)"
+
+
+def migrate(settings: Settings) -> None:
+    """Bring the warehouse to this version; safe to repeat. Raises WarehouseUnavailable."""
+    # The connection test gives the plain error; SQLAlchemy's would quote the address.
+    settings.warehouse.connect().close()
+    engine = sqlalchemy.create_engine(settings.warehouse.url(), poolclass=sqlalchemy.NullPool)
+    try:
+        with engine.begin() as connection:
+            _upgrade(connection)
+    except sqlalchemy.exc.DBAPIError as error:
+        reason = str(error.orig).strip().splitlines()[0]
+        raise WarehouseUnavailable(
+            f"the warehouse {settings.warehouse} was not migrated: {reason}",
+            "the login needs the right to create schemas and tables; nothing was changed",
+        ) from None
+
+
+def _upgrade(connection: sqlalchemy.Connection) -> None:
+    connection.execute(sqlalchemy.text("set local lock_timeout = '30s'"))
+    connection.execute(sqlalchemy.text(LOCK))
+    for schema in SCHEMAS:
+        connection.execute(sqlalchemy.text(f"create schema if not exists {schema}"))
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    for stream in streams():
+        connection.execute(sqlalchemy.text(RAW_TABLE.format(name=stream.full_name)))
+        connection.execute(sqlalchemy.text(RAW_INDEX.format(name=stream.full_name)))

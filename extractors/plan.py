@@ -1,0 +1,101 @@
+"""Predicts the calls of a run per budget, against what is left; asks the warehouse alone, no platform."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date, datetime
+from math import ceil
+from typing import Any
+
+import psycopg
+
+from extractors.accounts import enabled_accounts
+from extractors.extract import chosen_streams, window_since
+from extractors.registry import PLATFORMS
+from extractors.settings import Settings
+from extractors.spec import Account, Scope
+from extractors.steps import Step, known_posts, steps
+
+BUDGET = """
+select window_limit - window_used, blocked_until
+from ops.rate_budgets
+where budget = %s and (window_resets_at > clock_timestamp() or blocked_until > clock_timestamp())
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """What one budget will be asked for. `is_lower_bound`: a list never read before has an unknown number of pages."""
+
+    budget: str
+    calls: int
+    is_lower_bound: bool
+    left: int | None
+    blocked_until: datetime | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the line as plain data."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    def __str__(self) -> str:
+        count = f"{'at least ' if self.is_lower_bound else ''}{self.calls} calls"
+        left = f", {self.left} left" if self.left is not None else ""
+        blocked = f", blocked until {self.blocked_until:%Y-%m-%d %H:%M:%S %Z}" if self.blocked_until else ""
+        return f"{self.budget}: {count}{left}{blocked}"
+
+
+def plan(
+    settings: Settings,
+    accounts: Sequence[Mapping[str, Any]],
+    *,
+    streams: Sequence[str] | None = None,
+    since: date | None = None,
+    until: date | None = None,
+) -> list[Line]:
+    """Return one line per budget, in order of names."""
+    wanted = {(each["business_id"], each["platform"], each["account_id"]) for each in accounts}
+    predicted: dict[str, tuple[int, bool]] = {}
+    with closing(settings.warehouse.connect()) as connection:
+        for account in enabled_accounts(connection, None, None):
+            if (account.business_id, account.platform, account.account_id) in wanted:
+                for budget, calls, open_ended in _account_calls(connection, settings, account, streams, since):
+                    before, was_open = predicted.get(budget, (0, False))
+                    predicted[budget] = before + calls, was_open or open_ended
+        return [_line(connection, budget, *predicted[budget]) for budget in sorted(predicted)]
+
+
+def _account_calls(
+    connection: psycopg.Connection[Any],
+    settings: Settings,
+    account: Account,
+    names: Sequence[str] | None,
+    since: date | None,
+) -> list[tuple[str, int, bool]]:
+    platform = PLATFORMS[account.platform]
+    found: list[tuple[str, int, bool]] = []
+    if platform.page_token is not None:
+        found.extend((budget.key, 1, False) for budget in platform.budgets(account, platform.page_token))
+    for stream in chosen_streams(platform, names):
+        opened_since = window_since(connection, account, stream, since)
+        scope = Scope(account=account, now=settings.now, since=opened_since)
+        for step in steps(connection, stream, scope, since):
+            calls, open_ended = _step_calls(connection, step)
+            found.extend((budget.key, calls, open_ended) for budget in platform.budgets(account, step.read))
+    return found
+
+
+def _step_calls(connection: psycopg.Connection[Any], step: Step) -> tuple[int, bool]:
+    """Return a step's calls, and whether that is only a lower bound."""
+    size = step.read.page_size
+    if size is None:
+        return 1, False
+    known = known_posts(connection, step.scope, step.read.oldest)
+    return (1, True) if known is None else (max(ceil(known / size), 1), False)
+
+
+def _line(connection: psycopg.Connection[Any], budget: str, calls: int, is_lower_bound: bool) -> Line:
+    row = connection.execute(BUDGET, (budget,)).fetchone()
+    left, blocked_until = row or (None, None)
+    return Line(budget=budget, calls=calls, is_lower_bound=is_lower_bound, left=left, blocked_until=blocked_until)

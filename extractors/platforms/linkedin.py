@@ -1,0 +1,309 @@
+"""LinkedIn company pages: Community Management API, version 202609.
+
+Read 2026-11-21: https://learn.microsoft.com/linkedin/marketing/community-management/ (posts, share, follower and page
+statistics, versioning, rate limits). Organic numbers only; the day is the UTC day; the last two days are not ready.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+from extractors.errors import (
+    ContractBroken,
+    ObjectGone,
+    PermissionLost,
+    PipelineError,
+    RetryLater,
+    TokenDead,
+    Transient,
+)
+from extractors.shape import LOOK, epoch_milliseconds, mapping, objects, series_key, text
+from extractors.spec import (
+    Account,
+    Answer,
+    Batch,
+    Budget,
+    Json,
+    Params,
+    Platform,
+    Read,
+    Record,
+    Scope,
+    Stream,
+    Usage,
+    Window,
+)
+
+VERSION = "202609"  # sunset 2027-09-15; older than a year answers 426
+# Twenty URNs stay far below the 8 kB at which the gateway answers 414.
+URNS_PER_CALL = 20
+
+
+def organization(scope: Scope) -> str:
+    """Return the account's URN."""
+    return f"urn:li:organization:{scope.account.account_id}"
+
+
+def encode(params: Params) -> str:
+    """Rest.li 2.0 wants its structure raw and its values encoded: the values come encoded already."""
+    return "&".join(f"{name}={value}" for name, value in params.items())
+
+
+def value(raw: str) -> str:
+    """Encode one value inside a Rest.li structure."""
+    return quote(raw, safe="")
+
+
+def next_start(body: Any, params: Params) -> Params | None:
+    """Follow rel=next by its `start` alone: the link itself is never called."""
+    links = mapping(mapping(body, "linkedin").get("paging") or {}, "linkedin paging").get("links") or []
+    for link in links:
+        if isinstance(link, dict) and link.get("rel") == "next":
+            start = parse_qs(urlsplit(str(link.get("href"))).query).get("start")
+            if not start or not start[0].isdigit() or int(start[0]) <= int(params["start"]):
+                raise ContractBroken("linkedin: the next link has no later start", LOOK)
+            return {**params, "start": start[0]}
+    return None
+
+
+def posts_until(body: Any, params: Params) -> Params | None:
+    """As `next_start`; the window's lower end is cut in `post_records`, for the API has no date filter."""
+    return next_start(body, params) if mapping(body, "linkedin posts").get("elements") else None
+
+
+def post_records(scope: Scope, body: Any) -> list[Record]:
+    """Records of a page of posts."""
+    elements = objects(body, "elements", "linkedin__posts")
+    return [Record(text(element, "id", "linkedin__posts"), element) for element in elements]
+
+
+def created_at(payload: Json) -> datetime:
+    """When a post was created: the order of the listing."""
+    return epoch_milliseconds(payload.get("createdAt"), "linkedin__posts createdAt")
+
+
+def post_metric_records(scope: Scope, body: Any) -> list[Record]:
+    """Records of share statistics; a post without activity is left out by LinkedIn and stays unknown."""
+    elements = objects(body, "elements", "linkedin__post_metrics")
+    return [
+        Record(str(e.get("share") or e.get("ugcPost") or text(e, "share", "share statistics")), e) for e in elements
+    ]
+
+
+def day_records(name: str) -> Callable[[Scope, Any], list[Record]]:
+    """Records of a daily list, keyed by the UTC day of `timeRange.start`."""
+
+    def records(scope: Scope, body: Any) -> list[Record]:
+        found = []
+        for element in objects(body, "elements", f"linkedin__account_daily {name}"):
+            start = mapping(element.get("timeRange"), f"{name} timeRange").get("start")
+            day = epoch_milliseconds(start, f"{name} timeRange.start").date()
+            found.append(Record(series_key(scope, name, day), element))
+        return found
+
+    return records
+
+
+def today_record(name: str) -> Callable[[Scope, Any], list[Record]]:
+    """One record per business day of a stock that has no date of its own."""
+    return lambda scope, body: [Record(series_key(scope, name, scope.today), mapping(body, f"linkedin {name}"))]
+
+
+def facet_records(scope: Scope, body: Any) -> list[Record]:
+    """The one element that holds every follower facet."""
+    elements = objects(body, "elements", "linkedin__audience")
+    return [Record(series_key(scope, "follower_statistics", scope.today), element) for element in elements]
+
+
+def interval(scope: Scope) -> str:
+    """Return the DAY interval of the window, UTC midnight to UTC midnight, end exclusive."""
+    if scope.since is None or scope.until is None:
+        raise ValueError("a daily list needs a window")
+    start, end = (int(edge.timestamp() * 1000) for edge in (scope.since, scope.until))
+    return f"(timeRange:(start:{start},end:{end}),timeGranularityType:DAY)"
+
+
+def urn_list(scope: Scope) -> str:
+    """Return the ids of the batch as a Rest.li list."""
+    return "List(" + ",".join(value(urn) for urn in scope.ids) + ")"
+
+
+def share_statistics(parameter: str, urn_type: str) -> Read:
+    """Shares and ugcPosts go into different parameters; mixed they answer 403."""
+    return Read(
+        name=parameter,
+        endpoint="organizationalEntityShareStatistics",
+        path=lambda scope: "/rest/organizationalEntityShareStatistics",
+        params=lambda scope: {
+            "q": "organizationalEntity",
+            "organizationalEntity": value(organization(scope)),
+            parameter: urn_list(scope),
+        },
+        records=post_metric_records,
+        batch=Batch(
+            of="posts",
+            size=URNS_PER_CALL,
+            where=f"record_key like 'urn:li:{urn_type}:%' and payload ->> 'lifecycleState' = 'PUBLISHED' "
+            "and payload #>> '{distribution,feedDistribution}' is distinct from 'NONE'",
+            # Statistics cover a rolling year; an older post would only be left out.
+            oldest=timedelta(days=365),
+        ),
+    )
+
+
+DAYS = Window(days=365, history=365, oldest=365, lookback=14)
+
+
+def daily(name: str, resource: str, entity: str) -> Read:
+    """A daily list of one organization."""
+    return Read(
+        name=name,
+        endpoint=resource,
+        path=lambda scope: f"/rest/{resource}",
+        params=lambda scope: {"q": entity, entity: value(organization(scope)), "timeIntervals": interval(scope)},
+        records=day_records(name),
+        window=DAYS,
+    )
+
+
+STREAMS = (
+    Stream(
+        platform="linkedin",
+        name="profile",
+        kind="stock",
+        reads=(
+            Read(
+                name="organization",
+                endpoint="organizations",
+                path=lambda scope: f"/rest/organizations/{scope.account.account_id}",
+                params=lambda scope: {},
+                records=today_record("organization"),
+            ),
+            Read(
+                name="network_size",
+                endpoint="networkSizes",
+                path=lambda scope: f"/rest/networkSizes/{value(organization(scope))}",
+                params=lambda scope: {"edgeType": "COMPANY_FOLLOWED_BY_MEMBER"},
+                records=today_record("network_size"),
+            ),
+        ),
+    ),
+    Stream(
+        platform="linkedin",
+        name="posts",
+        kind="entity",
+        published_at="to_timestamp((payload ->> 'createdAt')::numeric / 1000)",
+        reads=(
+            Read(
+                name="posts",
+                endpoint="posts",
+                path=lambda scope: "/rest/posts",
+                params=lambda scope: {
+                    "q": "author",
+                    "author": value(organization(scope)),
+                    "count": "100",
+                    "start": "0",
+                    "sortBy": "CREATED",
+                },
+                records=post_records,
+                next_page=posts_until,
+                page_size=100,
+                newest_first=created_at,
+            ),
+        ),
+    ),
+    Stream(
+        platform="linkedin",
+        name="post_metrics",
+        kind="lifetime_metrics",
+        reads=(share_statistics("shares", "share"), share_statistics("ugcPosts", "ugcPost")),
+    ),
+    Stream(
+        platform="linkedin",
+        name="account_daily",
+        kind="daily_series",
+        reads=(
+            daily("share_statistics", "organizationalEntityShareStatistics", "organizationalEntity"),
+            daily("follower_gains", "organizationalEntityFollowerStatistics", "organizationalEntity"),
+            daily("page_statistics", "organizationPageStatistics", "organization"),
+        ),
+    ),
+    Stream(
+        platform="linkedin",
+        name="audience",
+        kind="stock",
+        reads=(
+            Read(
+                name="follower_statistics",
+                endpoint="organizationalEntityFollowerStatistics",
+                path=lambda scope: "/rest/organizationalEntityFollowerStatistics",
+                params=lambda scope: {
+                    "q": "organizationalEntity",
+                    "organizationalEntity": value(organization(scope)),
+                },
+                records=facet_records,
+            ),
+        ),
+    ),
+)
+
+
+def classify(answer: Answer, account: Account) -> PipelineError | None:
+    """Decide by status and body (the numeric codes differ between clients, so `code` and the words count)."""
+    if answer.status < 400:
+        return None
+    body = answer.body if isinstance(answer.body, dict) else {}
+    code, message = str(body.get("code") or ""), str(body.get("message") or "no message")
+    said = f"{account}: LinkedIn answered {answer.status} {code} {message[:200]!r}"
+    match answer.status:
+        case 401:
+            return TokenDead(said, f"renew the token of {account.credential}")
+        case 403:
+            return PermissionLost(said, "grant r_organization_social and rw_organization_admin, as page ADMINISTRATOR")
+        case 404:
+            return ObjectGone(said, f"check that organization {account.account_id} exists")
+        case 426:
+            return ContractBroken(said, f"version {VERSION} is over; raise VERSION in extractors/platforms/linkedin.py")
+        case 429:
+            return RetryLater(said, _limit_ends(message, answer.at))
+        case 409 | 500 | 502 | 503 | 504:
+            return Transient(said, "try again; LinkedIn's status page may tell more")
+        case _:
+            return ContractBroken(said, LOOK)
+
+
+def _limit_ends(message: str, at: datetime) -> datetime:
+    """Minute and second limits pass soon; a day limit, or one without a unit, ends at the next UTC midnight."""
+    words = message.upper()
+    if "SECOND" in words:
+        return at + timedelta(seconds=2)
+    if "MINUTE" in words:
+        return at + timedelta(seconds=60)
+    return datetime.combine(at.astimezone(UTC).date() + timedelta(days=1), datetime.min.time(), UTC)
+
+
+def usage(answer: Answer, account: Account) -> Usage | None:
+    """LinkedIn tells nothing of its limits in headers."""
+    return None
+
+
+def budgets(account: Account, read: Read) -> Sequence[Budget]:
+    """Limits are per endpoint and UTC day and not published: be moderate, and stop on a 429 until it ends."""
+    return (Budget(key=f"linkedin:{account.credential}:{read.endpoint}", calls=600, seconds=60),)
+
+
+HEADERS: Mapping[str, str] = {"LinkedIn-Version": VERSION, "X-Restli-Protocol-Version": "2.0.0"}
+
+PLATFORM = Platform(
+    key="linkedin",
+    base_url="https://api.linkedin.com",
+    streams=STREAMS,
+    headers=HEADERS,
+    encode=encode,
+    classify=classify,
+    usage=usage,
+    budgets=budgets,
+)

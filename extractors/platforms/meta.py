@@ -1,0 +1,183 @@
+"""What Facebook Pages and Instagram share: the Graph API's versions, errors, limits, paging and insight values.
+
+Read 2026-11-21: https://developers.facebook.com/docs/graph-api/ (errors, rate limiting, paging). Meta says "expired" and
+"throttled" over HTTP 400, so the body's code decides.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+from zoneinfo import ZoneInfo
+
+from extractors.errors import (
+    ContractBroken,
+    ObjectGone,
+    PermissionLost,
+    PipelineError,
+    RetryLater,
+    TokenDead,
+    Transient,
+)
+from extractors.shape import LOOK, instant, mapping, objects, series_key, text
+from extractors.spec import Account, Answer, Json, Params, Record, Scope, Usage
+
+VERSION = "v26.0"
+# Insight days end at midnight in California (07:00 or 08:00 UTC, by the season).
+PACIFIC = ZoneInfo("America/Los_Angeles")
+
+RATE_LIMITS = frozenset({4, 17, 32, 341, 613, 80001, 80002})
+PERMISSIONS = frozenset({3, 10, *range(200, 300)})
+USAGE_HEADERS = ("x-app-usage", "x-page-usage")
+
+
+def node(scope: Scope) -> str:
+    """Path of the account's own node."""
+    return f"/{VERSION}/{scope.account.account_id}"
+
+
+def edge(name: str) -> Callable[[Scope], str]:
+    """Path of one of the account's lists."""
+    return lambda scope: f"{node(scope)}/{name}"
+
+
+def encode(params: Params) -> str:
+    """The Graph API takes its field syntax raw."""
+    return urlencode(params, safe=",(){}.:")
+
+
+def after_cursor(body: Any, params: Params) -> Params | None:
+    """Go on while `paging.next` is there, also after a short page; only its cursor is used, for it holds the token."""
+    paging = mapping(body, "graph").get("paging") or {}
+    link = paging.get("next")
+    if not link:
+        return None
+    cursor = (paging.get("cursors") or {}).get("after") or (parse_qs(urlsplit(str(link)).query).get("after") or [None])[
+        0
+    ]
+    if not isinstance(cursor, str) or not cursor:
+        raise ContractBroken("graph: the next link has no cursor", LOOK)
+    return {**params, "after": cursor}
+
+
+def unix(edge_at: datetime) -> str:
+    """Return an instant in unix seconds, as the Graph API takes it."""
+    return str(int(edge_at.timestamp()))
+
+
+def window(scope: Scope) -> Params:
+    """The window as `since` and `until`, where it has these edges."""
+    edges = {"since": scope.since, "until": scope.until}
+    return {name: unix(at) for name, at in edges.items() if at}
+
+
+def without_paging(insights: Json) -> Json:
+    """Insights without their `paging`: its links hold the token and never end."""
+    return {name: part for name, part in insights.items() if name != "paging"}
+
+
+def objects_with_insights(where: str) -> Callable[[Scope, Any], list[Record]]:
+    """Records of a list whose objects carry nested insights."""
+
+    def records(scope: Scope, body: Any) -> list[Record]:
+        found = []
+        for item in objects(body, "data", where):
+            insights = item.get("insights")
+            kept = {**item, "insights": without_paging(insights)} if isinstance(insights, dict) else item
+            found.append(Record(text(item, "id", where), kept))
+        return found
+
+    return records
+
+
+def series_records(where: str) -> Callable[[Scope, Any], list[Record]]:
+    """One record per metric and day of a list of series; the day is the Pacific one that `end_time` ends."""
+
+    def records(scope: Scope, body: Any) -> list[Record]:
+        found = []
+        for metric in objects(body, "data", where):
+            name = text(metric, "name", where)
+            for point in objects(metric, "values", f"{where} {name}"):
+                day = (instant(point.get("end_time"), f"{where} {name} end_time").astimezone(PACIFIC)).date()
+                payload = {"name": name, "period": metric.get("period"), **point}
+                found.append(Record(series_key(scope, name, day - timedelta(days=1)), payload))
+        return found
+
+    return records
+
+
+def node_record(name: str) -> Callable[[Scope, Any], list[Record]]:
+    """The account's own node, one record per business day; a page's node never keeps a token."""
+    return lambda scope, body: [Record(series_key(scope, name, scope.today), mapping(body, name))]
+
+
+def classify(answer: Answer, account: Account) -> PipelineError | None:
+    """Decide by the error's code, whatever the status: also a 200 may hold an error."""
+    body = answer.body if isinstance(answer.body, dict) else {}
+    error = body.get("error")
+    if not isinstance(error, dict):
+        if answer.status < 400:
+            return None
+        kind = Transient if answer.status >= 500 else ContractBroken
+        return kind(f"{account}: Meta answered {answer.status} without an error object", "try again, or " + LOOK)
+    code, subcode = error.get("code"), error.get("error_subcode")
+    message = str(error.get("message") or "no message")[:300]
+    said = f"{account}: Meta answered {answer.status}, code {code}{f'/{subcode}' if subcode else ''}: {message!r}"
+    return _by_code(code, subcode, message, said, answer, account)
+
+
+def _by_code(code: Any, subcode: Any, message: str, said: str, answer: Answer, account: Account) -> PipelineError:
+    if code in RATE_LIMITS:
+        return RetryLater(said, answer.at + timedelta(minutes=regain_minutes(answer.headers) or 60))
+    if code == 368:
+        return RetryLater(said, answer.at + timedelta(hours=24))
+    if code in (190, 102, 2500):
+        return TokenDead(said, f"log in again and renew the token of {account.credential}")
+    if code in PERMISSIONS:
+        return PermissionLost(said, f"grant what the message names to the app and token of {account.credential}")
+    if (code == 100 and subcode == 33) or code == 803 or "Unknown path components" in message:
+        return ObjectGone(said, f"check that {account.account_id} exists and the token may see it")
+    if code in (1, 2) or answer.body["error"].get("is_transient") is True:
+        return Transient(said, "try again; Meta's status page may tell more")
+    return ContractBroken(said, LOOK)
+
+
+def usage(answer: Answer, account: Account) -> Usage | None:
+    """Read the usage headers: per cent of the allowance, and minutes until access comes back."""
+    shares = [share for name in USAGE_HEADERS for share in _shares(_parsed(answer.headers.get(name)))]
+    for group in _business_groups(answer.headers):
+        shares.extend(_shares(group))
+    if not shares:
+        return None
+    minutes = regain_minutes(answer.headers)
+    blocked = answer.at + timedelta(minutes=minutes) if minutes else None
+    return Usage(used=min(int(max(shares)), 100), limit=100, blocked_until=blocked)
+
+
+def regain_minutes(headers: Mapping[str, str]) -> float:
+    """Return the longest `estimated_time_to_regain_access`, in minutes, at most a day."""
+    waits = [group.get("estimated_time_to_regain_access") for group in _business_groups(headers)]
+    return min(max((wait for wait in waits if isinstance(wait, int | float)), default=0), 1440)
+
+
+def _business_groups(headers: Mapping[str, str]) -> list[Json]:
+    per_object = _parsed(headers.get("x-business-use-case-usage"))
+    groups = [group for groups in per_object.values() if isinstance(groups, list) for group in groups]
+    return [group for group in groups if isinstance(group, dict)]
+
+
+def _shares(counters: Json) -> list[float]:
+    values = (counters.get(name) for name in ("call_count", "total_time", "total_cputime"))
+    return [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+
+
+def _parsed(header: str | None) -> Json:
+    """A malformed header is no reason to lose the answer it came with."""
+    try:
+        found = json.loads(header or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

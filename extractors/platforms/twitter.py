@@ -1,0 +1,247 @@
+"""X (key `twitter`), API v2.
+
+Read 2026-11-21: https://docs.x.com/x-api (users, timelines, metrics, rate limits, errors) and its OpenAPI file 2.167, which
+renames tweet to post; the older spelling is sent and both are read downstream. A timeline reaches 3,200 posts back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from extractors.errors import (
+    ContractBroken,
+    ObjectGone,
+    PermissionLost,
+    PipelineError,
+    RetryLater,
+    TokenDead,
+    Transient,
+)
+from extractors.shape import LOOK, mapping, objects, outline, series_key, text
+from extractors.spec import Account, Answer, Budget, Json, Params, Platform, Read, Record, Scope, Stream, Usage
+
+POST_FIELDS = (
+    "id,text,created_at,author_id,conversation_id,public_metrics,entities,attachments,referenced_tweets,note_tweet,lang,"
+    "edit_history_tweet_ids,in_reply_to_user_id,possibly_sensitive,reply_settings"
+)
+# Private metrics are shown for posts younger than 30 days; one older id spoils its page, hence the hour of margin.
+PRIVATE_METRICS_AGE = timedelta(days=30) - timedelta(hours=1)
+
+
+def page_of_posts(body: Any, where: str) -> list[Json]:
+    """Return the posts of a timeline page. An empty page has no `data`; errors without data are refused."""
+    page = mapping(body, where)
+    if "data" not in page and "meta" in page:
+        return []
+    return objects(page, "data", where)
+
+
+def post_records(scope: Scope, body: Any) -> list[Record]:
+    """Records of a timeline page, each with its own media and author from the page's `includes`."""
+    page = mapping(body, "twitter__posts")
+    includes = mapping(page.get("includes") or {}, "twitter__posts includes")
+    media = {item.get("media_key"): item for item in includes.get("media") or []}
+    users = {item.get("id"): item for item in includes.get("users") or []}
+    return [
+        Record(text(post, "id", "twitter__posts"), _with_includes(post, media, users))
+        for post in page_of_posts(body, "twitter__posts")
+    ]
+
+
+def _with_includes(post: Json, media: Mapping[Any, Json], users: Mapping[Any, Json]) -> Json:
+    keys = (post.get("attachments") or {}).get("media_keys") or []
+    found = {"media": [media[key] for key in keys if key in media]}
+    author = users.get(post.get("author_id"))
+    found["users"] = [{name: author[name] for name in ("id", "name", "username") if name in author}] if author else []
+    kept = {name: items for name, items in found.items() if items}
+    return {**post, "includes": kept} if kept else post
+
+
+def private_metric_records(scope: Scope, body: Any) -> list[Record]:
+    """Records of the private pass over the young posts."""
+    where = "twitter__post_metrics"
+    return [Record(text(post, "id", where), post) for post in page_of_posts(body, where)]
+
+
+def user_records(scope: Scope, body: Any) -> list[Record]:
+    """The account's own user object; an unknown id comes as HTTP 200 with `errors` and no `data`."""
+    page = mapping(body, "twitter__profile")
+    if "data" not in page and page.get("errors"):
+        raise ObjectGone(f"{scope.account}: X knows no such user", "check the user id in accounts.yml")
+    return [Record(series_key(scope, "user", scope.today), user) for user in objects(page, "data", "twitter__profile")]
+
+
+def next_token(body: Any, params: Params) -> Params | None:
+    """Go on while `meta.next_token` is there, also after a page without posts."""
+    token = (mapping(body, "twitter").get("meta") or {}).get("next_token")
+    if token is None:
+        return None
+    if not isinstance(token, str) or not token:
+        raise ContractBroken(f"twitter: next_token is {outline(token)}", LOOK)
+    return {**params, "pagination_token": token}
+
+
+def rfc3339(instant: datetime) -> str:
+    """Return the instant as X wants it, in whole seconds."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def timeline(scope: Scope) -> str:
+    """Path of the account's own timeline; an owned read is five times cheaper than a lookup by ids."""
+    return f"/2/users/{scope.account.account_id}/tweets"
+
+
+def timeline_params(scope: Scope) -> Params:
+    """Own posts, newest first, with everything public."""
+    edges = {"start_time": scope.since, "end_time": scope.until}
+    return {
+        "max_results": "100",
+        "exclude": "retweets",
+        "tweet.fields": POST_FIELDS,
+        "expansions": "attachments.media_keys,author_id",
+        "media.fields": "media_key,type,duration_ms,public_metrics,alt_text",
+        "user.fields": "username",
+        **{name: rfc3339(edge) for name, edge in edges.items() if edge},
+    }
+
+
+def private_params(scope: Scope) -> Params:
+    """Own young posts with the metrics only their author may see."""
+    youngest_allowed = scope.now - PRIVATE_METRICS_AGE + timedelta(seconds=1)
+    since = max(scope.since, youngest_allowed) if scope.since else youngest_allowed
+    return {
+        "max_results": "100",
+        "exclude": "retweets",
+        "tweet.fields": "created_at,non_public_metrics,organic_metrics",
+        "start_time": rfc3339(since),
+        **({"end_time": rfc3339(scope.until)} if scope.until else {}),
+    }
+
+
+STREAMS = (
+    Stream(
+        platform="twitter",
+        name="profile",
+        kind="stock",
+        reads=(
+            Read(
+                name="user",
+                endpoint="users",
+                path=lambda scope: "/2/users",
+                params=lambda scope: {
+                    "ids": scope.account.account_id,
+                    "user.fields": "created_at,description,name,username,verified,public_metrics",
+                },
+                records=user_records,
+            ),
+        ),
+    ),
+    Stream(
+        platform="twitter",
+        name="posts",
+        kind="entity",
+        published_at="(payload ->> 'created_at')::timestamptz",
+        reads=(
+            Read(
+                name="timeline",
+                endpoint="timeline",
+                path=timeline,
+                params=timeline_params,
+                records=post_records,
+                next_page=next_token,
+                page_size=100,
+            ),
+        ),
+    ),
+    Stream(
+        platform="twitter",
+        name="post_metrics",
+        kind="lifetime_metrics",
+        reads=(
+            Read(
+                name="private",
+                endpoint="timeline",
+                path=timeline,
+                params=private_params,
+                records=private_metric_records,
+                next_page=next_token,
+                oldest=PRIVATE_METRICS_AGE,
+                page_size=100,
+            ),
+        ),
+    ),
+)
+
+
+def classify(answer: Answer, account: Account) -> PipelineError | None:
+    """Decide by status and problem type; a body with data is an answer even when some ids failed."""
+    body = answer.body if isinstance(answer.body, dict) else {}
+    if answer.status < 400:
+        return None
+    problem = str(body.get("type") or "about:blank").rsplit("/", 1)[-1]
+    said = (
+        f"{account}: X answered {answer.status} {body.get('title') or problem!r}: {str(body.get('detail') or '')[:200]}"
+    )
+    match answer.status:
+        case 401:
+            return TokenDead(said, f"renew the user token of {account.credential}")
+        case 402:
+            return PermissionLost(said, "add API credits in the developer portal")
+        case 403:
+            return PermissionLost(said, "use a user token of this account, from an app with access to these endpoints")
+        case 404:
+            return ObjectGone(said, f"check that user {account.account_id} exists")
+        case 429 if problem == "usage-capped":
+            return RetryLater(said, _next_month(answer.at))
+        case 429:
+            return RetryLater(said, _reset(answer) or answer.at + timedelta(minutes=15))
+        case 500 | 502 | 503 | 504:
+            return Transient(said, "try again; X's status page may tell more")
+        case _:
+            return ContractBroken(said, LOOK)
+
+
+def usage(answer: Answer, account: Account) -> Usage | None:
+    """Read the x-rate-limit headers that come with every answer."""
+    limit, remaining = (_number(answer.headers.get(f"x-rate-limit-{name}")) for name in ("limit", "remaining"))
+    if limit is None or remaining is None:
+        return None
+    return Usage(used=max(limit - remaining, 0), limit=limit, resets_at=_reset(answer))
+
+
+def _reset(answer: Answer) -> datetime | None:
+    """When the window ends, at most 24 hours ahead, a second later than said for the clocks' sake."""
+    seconds = _number(answer.headers.get("x-rate-limit-reset"))
+    if seconds is None or not 0 < seconds < 32_503_680_000:
+        return None
+    return min(datetime.fromtimestamp(seconds, UTC) + timedelta(seconds=1), answer.at + timedelta(hours=24))
+
+
+def _number(header: str | None) -> int | None:
+    return int(header) if header and header.strip().isdigit() else None
+
+
+def _next_month(at: datetime) -> datetime:
+    """A usage cap lasts until the billing period ends; the first of the next month is the nearest known bound."""
+    return (at.replace(day=1, hour=0, minute=0, second=0, microsecond=0) + timedelta(days=32)).replace(day=1)
+
+
+def budgets(account: Account, read: Read) -> Sequence[Budget]:
+    """User-token limits of the endpoints used: 900 calls in 15 minutes, each."""
+    return (Budget(key=f"twitter:{account.credential}:{read.endpoint}", calls=900, seconds=900),)
+
+
+PLATFORM = Platform(
+    key="twitter",
+    base_url="https://api.x.com",
+    streams=STREAMS,
+    headers={},
+    # Commas and colons stay readable; X accepts them raw.
+    encode=lambda params: urlencode(params, safe=",:"),
+    classify=classify,
+    usage=usage,
+    budgets=budgets,
+)

@@ -1,0 +1,72 @@
+"""Reading a parsed body defensively: the right shape, or ContractBroken saying what came instead."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+from extractors.errors import ContractBroken
+from extractors.spec import Json, Scope
+
+LOOK = "the response format changed, see docs/runbook.md#contract"
+
+
+def objects(body: Any, name: str, where: str) -> list[Json]:
+    """Return the list of objects under `name`. Raises ContractBroken when it is absent or holds something else."""
+    found = body.get(name) if isinstance(body, dict) else None
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        raise ContractBroken(f"{where}: no list of objects under {name!r}, but {outline(body)}", LOOK)
+    return found
+
+
+def mapping(body: Any, where: str) -> Json:
+    """Return the body when it is an object. Raises ContractBroken otherwise."""
+    if not isinstance(body, dict):
+        raise ContractBroken(f"{where}: an object was expected, but {outline(body)} came", LOOK)
+    return body
+
+
+def text(item: Json, name: str, where: str) -> str:
+    """Return a required text. Raises ContractBroken when it is absent, empty or no text."""
+    value = item.get(name)
+    if not isinstance(value, str) or not value:
+        raise ContractBroken(f"{where}: {name!r} is {outline(value)}, a text was expected", LOOK)
+    return value
+
+
+def epoch_milliseconds(value: Any, where: str) -> datetime:
+    """Return the instant of a LinkedIn timestamp. Raises ContractBroken outside 2004 to 2100 (seconds, nonsense)."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1_072_915_200_000 <= value <= 4_102_444_800_000:
+        raise ContractBroken(f"{where}: {outline(value)} is no epoch in milliseconds", LOOK)
+    return datetime.fromtimestamp(value / 1000, UTC)
+
+
+def instant(value: Any, where: str) -> datetime:
+    """Return an ISO 8601 instant with offset as UTC. Raises ContractBroken for anything else."""
+    try:
+        parsed = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        parsed = None
+    if parsed is None or parsed.tzinfo is None:
+        raise ContractBroken(f"{where}: {outline(value)} is no instant with an offset", LOOK)
+    return parsed.astimezone(UTC)
+
+
+def series_key(scope: Scope, name: str, day: date) -> str:
+    """Return the key of a record without an id of its own: account, list, day."""
+    return f"{scope.account.account_id}:{name}:{day.isoformat()}"
+
+
+def outline(value: Any) -> str:
+    """Say what a value is without quoting it: bodies never reach a log."""
+    match value:
+        case None:
+            return "nothing"
+        case dict():
+            return f"an object with the keys {sorted(map(str, value))[:8]}"
+        case list():
+            return f"a list of {len(value)}"
+        case str():
+            return f"a text of {len(value)} characters"
+        case _:
+            return f"a {type(value).__name__}"

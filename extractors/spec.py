@@ -1,0 +1,223 @@
+"""What a platform is, as data. The classes refuse nonsense when they are built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from extractors.errors import PipelineError
+
+Json = dict[str, Any]
+Params = Mapping[str, str]
+
+KINDS = ("stock", "entity", "lifetime_metrics", "daily_series")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """One platform account of one business, as loaded from accounts.yml."""
+
+    business_id: int
+    platform: str
+    account_id: str
+    credential: str
+    timezone: str
+
+    def __str__(self) -> str:
+        return f"{self.platform} account {self.account_id} of business {self.business_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What one read is about: the account, the frozen clock, the window, and the ids of a batch."""
+
+    account: Account
+    now: datetime
+    since: datetime | None = None
+    until: datetime | None = None
+    ids: tuple[str, ...] = ()
+
+    @property
+    def today(self) -> date:
+        """The business's own calendar day."""
+        return self.now.astimezone(ZoneInfo(self.account.timezone)).date()
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record of a page: its key in the raw table, and the payload as received."""
+
+    key: str
+    payload: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """One item of an answer that could not be read, kept with its own bytes and the reason; the others land."""
+
+    key: str
+    error: PipelineError
+    body: bytes
+
+
+Records = Callable[[Scope, Any], Sequence["Record | Unread"]]
+"""Takes the scope and the parsed body, gives the records; raises ContractBroken on a foreign shape."""
+
+NextPage = Callable[[Any, Params], Params | None]
+"""Takes the body and the parameters that gave it, gives the next page's parameters, or None at the end."""
+
+
+def single_page(_body: object, _params: Params) -> None:
+    """Paging of a list that comes in one answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """How a dated list is cut into calls, in whole days of the platform's own calendar.
+
+    `days`: the longest span of one call. `history`: how far the first run goes back. `oldest`: what the platform
+    still offers. `lookback`: days read again later, since platforms restate. `lag`: days not ready yet, today not counted.
+    """
+
+    days: int
+    history: int
+    oldest: int
+    lookback: int
+    lag: int = 0
+    calendar: tzinfo = UTC
+
+    def __post_init__(self) -> None:
+        if not self.days > 0 or not 0 < self.lookback <= self.oldest or not 0 < self.history <= self.oldest:
+            raise ValueError(f"window out of order: {self}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Ids of another stream's records, asked in groups. `where` is SQL over that payload; `oldest` what is offered."""
+
+    of: str
+    size: int
+    where: str
+    oldest: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """One list of an API: where it is, what to ask, how to cut it, and how to take the records out.
+
+    `form` makes the call a POST that only reads (Meta's batch). `newest_first` gives a record's place in a list without
+    a date filter, so that paging stops once the window is left. `page_size`: posts on a page; `oldest`: how far the list
+    reaches back, where that is less than everything.
+    """
+
+    name: str
+    path: Callable[[Scope], str]
+    params: Callable[[Scope], Params]
+    records: Records
+    next_page: NextPage = single_page
+    window: Window | None = None
+    batch: Batch | None = None
+    form: Callable[[Scope], Params] | None = None
+    newest_first: Callable[[Json], datetime] | None = None
+    page_size: int | None = None
+    oldest: timedelta | None = None
+    endpoint: str = ""
+
+    def __post_init__(self) -> None:
+        if self.window and self.batch:
+            raise ValueError(f"read {self.name}: a window and a batch exclude each other")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """One list a platform offers, and how to read all of it; `full_name` is its name in every layer.
+
+    `published_at` is SQL over the payload of posts. `volatile` names what changes by itself, such as signed addresses.
+    """
+
+    platform: str
+    name: str
+    kind: str
+    reads: tuple[Read, ...]
+    lookback: timedelta = timedelta(days=28)
+    volatile: tuple[tuple[str, ...], ...] = ()
+    published_at: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"stream {self.name}: kind {self.kind!r} is none of {KINDS}")
+        if not self.reads:
+            raise ValueError(f"stream {self.name}: nothing to read")
+
+    @property
+    def full_name(self) -> str:
+        """The stream's one name everywhere: linkedin__posts."""
+        return f"{self.platform}__{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """One limit of a platform: at most `calls` per `seconds`, shared under `key` by every process.
+
+    A third of the allowance may be used in a burst, the rest is spaced, and five in a hundred are kept back.
+    """
+
+    key: str
+    calls: int
+    seconds: int
+
+    @property
+    def burst(self) -> int:
+        """Calls that may be made at once after a pause."""
+        return max(1, self.calls // 3)
+
+    @property
+    def interval(self) -> float:
+        """Seconds between calls once the burst is used, so that burst and refill stay below the limit."""
+        steady = self.calls * 0.95 - self.burst
+        return self.seconds / max(steady, 1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What an answer's headers say of a limit: used and limit (or per cent), and when it resets."""
+
+    used: int | None = None
+    limit: int | None = None
+    resets_at: datetime | None = None
+    blocked_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An HTTP answer with its body already parsed: status, lower-cased headers, JSON, and when it came."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """Everything that is particular to one platform; what happens to it is in the engine."""
+
+    key: str
+    base_url: str
+    streams: tuple[Stream, ...]
+    headers: Mapping[str, str]
+    encode: Callable[[Params], str]
+    classify: Callable[[Answer, Account], PipelineError | None]
+    usage: Callable[[Answer, Account], Usage | None]
+    budgets: Callable[[Account, Read], Sequence[Budget]]
+    page_token: Read | None = None
+
+    def stream(self, name: str) -> Stream:
+        """Return one stream by its short name. Raises KeyError for a name the platform does not have."""
+        for stream in self.streams:
+            if stream.name == name:
+                return stream
+        raise KeyError(name)

@@ -1,0 +1,138 @@
+"""A stream's work as a list of steps, each one list to page through; a crash goes on at the step and page it left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from extractors import windows
+from extractors.registry import PLATFORMS
+from extractors.spec import Batch, Read, Scope, Stream, Window
+
+Cursor = dict[str, Any]
+DONE: Cursor = {"read": None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One list: a read with its window or its batch of ids. `key` finds it again; `following` is the cursor after it."""
+
+    read: Read
+    key: str
+    scope: Scope
+    following: Cursor
+
+
+def steps(connection: psycopg.Connection[Any], stream: Stream, scope: Scope, asked_since: date | None) -> list[Step]:
+    """Return every list of a run, in order, each with the cursor that follows its last page."""
+    found: list[tuple[Read, str, Scope]] = []
+    for read in stream.reads:
+        if read.window is not None:
+            found.extend((read, key, part) for key, part in _windows(read.window, scope, asked_since))
+        elif read.batch is not None:
+            ids = due_ids(connection, read.batch, scope)
+            found.extend((read, part.ids[0], part) for part in _batches(read.batch, scope, ids))
+        else:
+            found.append((read, "", scope))
+    return _linked(found)
+
+
+def remaining(all_steps: Sequence[Step], cursor: Cursor | None) -> Iterator[tuple[Step, dict[str, str] | None]]:
+    """Yield the steps still to do, the first with the parameters of the page to go on with."""
+    if cursor is None:
+        yield from ((step, None) for step in all_steps)
+        return
+    names = list(dict.fromkeys(step.read.name for step in all_steps))
+    if cursor["read"] not in names:
+        return
+    at = names.index(cursor["read"])
+    for step in all_steps:
+        place = names.index(step.read.name)
+        if place > at or (place == at and step.key >= cursor["step"]):
+            first = place == at and step.key == cursor["step"]
+            yield step, cursor.get("params") if first else None
+
+
+def due_ids(connection: psycopg.Connection[Any], batch: Batch, scope: Scope) -> list[str]:
+    """Return the parent's record keys whose metrics are due, from the last versions in raw, sorted."""
+    account = scope.account
+    parent = PLATFORMS[account.platform].stream(batch.of)
+    oldest = scope.now - batch.oldest if batch.oldest else None
+    statement = sql.SQL(
+        """
+        with latest as (
+            select distinct on (record_key) record_key, payload
+            from {table}
+            where business_id = %(business_id)s and account_id = %(account_id)s
+            order by record_key, observed_at desc
+        )
+        select record_key
+        from latest
+        where {where}
+            and {published_at} >= coalesce(greatest(%(since)s::timestamptz, %(oldest)s), '-infinity')
+            and {published_at} < coalesce(%(until)s, 'infinity')
+        """
+    ).format(
+        table=sql.Identifier("raw", parent.full_name),
+        where=_own_sql(batch.where),
+        published_at=_own_sql(parent.published_at),
+    )
+    values = {"business_id": account.business_id, "account_id": account.account_id, "oldest": oldest}
+    values |= {"since": scope.since, "until": scope.until}
+    return sorted(row[0] for row in connection.execute(statement, values))
+
+
+def known_posts(connection: psycopg.Connection[Any], scope: Scope, oldest: timedelta | None) -> int | None:
+    """Return how many posts of the window are in raw already, or None when none was ever read."""
+    posts = PLATFORMS[scope.account.platform].stream("posts")
+    since = max(filter(None, (scope.since, scope.now - oldest if oldest else None)), default=None)
+    statement = sql.SQL(
+        """
+        select count(*), count(*) filter (where {published_at} >= coalesce(%(since)s::timestamptz, '-infinity'))
+        from (
+            select distinct on (record_key) payload
+            from {table}
+            where business_id = %(business_id)s and account_id = %(account_id)s
+            order by record_key, observed_at desc
+        ) as latest
+        """
+    ).format(table=sql.Identifier("raw", posts.full_name), published_at=_own_sql(posts.published_at))
+    values = {"business_id": scope.account.business_id, "account_id": scope.account.account_id, "since": since}
+    row = connection.execute(statement, values).fetchone()
+    return int(row[1]) if row and row[0] else None
+
+
+def _own_sql(text: str) -> sql.SQL:
+    """SQL of a platform file, a constant of ours; its per cent signs are no placeholders."""
+    return sql.SQL(text.replace("%", "%%"))
+
+
+def _windows(window: Window, scope: Scope, asked_since: date | None) -> Iterator[tuple[str, Scope]]:
+    today = scope.now.astimezone(window.calendar).date()
+    read_until = scope.since.astimezone(window.calendar).date() if scope.since else None
+    since = windows.first_day(window, today, asked=asked_since, read_until=read_until)
+    until = _day_after(scope.until, window) if scope.until else None
+    for start, end in windows.calls(window, scope.now, since=since, until=until):
+        yield start.isoformat(), replace(scope, since=start, until=end)
+
+
+def _day_after(until: datetime, window: Window) -> date:
+    """The first day that is not read: a day counts when any of it lies before `until`."""
+    return (until.astimezone(window.calendar) - timedelta(microseconds=1)).date() + timedelta(days=1)
+
+
+def _batches(batch: Batch, scope: Scope, ids: Sequence[str]) -> Iterator[Scope]:
+    for start in range(0, len(ids), batch.size):
+        yield replace(scope, ids=tuple(ids[start : start + batch.size]))
+
+
+def _linked(found: Sequence[tuple[Read, str, Scope]]) -> list[Step]:
+    cursors: list[Cursor] = [{"read": read.name, "step": key, "params": None} for read, key, _ in found]
+    pairs = zip(found, [after for _, after in pairwise([*cursors, DONE])], strict=True)
+    return [Step(read=read, key=key, scope=scope, following=after) for (read, key, scope), after in pairs]
