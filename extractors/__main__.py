@@ -124,8 +124,8 @@ def _choose(settings: Settings, options: argparse.Namespace) -> _Chosen:
             raise ConfigurationError(f"there is no business {business_id}", "load it with `accounts load accounts.yml`")
     if not found:
         raise ConfigurationError("no enabled account matches", "load some with `accounts load accounts.yml`")
-    plain: list[dict[str, Any]] = [{"business_id": a.business_id, "platform": a.platform, "account_id": a.account_id} for a in found]
-    return _Chosen([a for a in plain if chosen_streams(PLATFORMS[a["platform"]], options.stream)], options.stream)
+    concerned = [each for each in found if chosen_streams(PLATFORMS[each.platform], options.stream)]
+    return _Chosen([each.identity() for each in concerned], options.stream)
 
 
 def _plan(settings: Settings, options: argparse.Namespace) -> int:

@@ -46,9 +46,7 @@ def due_accounts(settings: Settings, platform: str, business_ids: Sequence[int] 
     find_platform(platform)
     with closing(settings.warehouse.connect()) as connection:
         accounts = enabled_accounts(connection, [platform], business_ids)
-    return [
-        {"business_id": each.business_id, "platform": each.platform, "account_id": each.account_id} for each in accounts
-    ]
+    return [each.identity() for each in accounts]
 
 
 def extract_account(

@@ -146,7 +146,8 @@ def fail(connection: psycopg.Connection[Any], lease: Lease, error: PipelineError
 def watermark(connection: psycopg.Connection[Any], account: Account, stream: Stream) -> datetime | None:
     """Return up to where the stream of this account was read and passed the gate, or None before the first time."""
     row = connection.execute(
-        "select watermark from ops.cursors where business_id = %s and platform = %s and account_id = %s and stream = %s",
+        "select watermark from ops.cursors "
+        "where business_id = %s and platform = %s and account_id = %s and stream = %s",
         (account.business_id, account.platform, account.account_id, stream.full_name),
     ).fetchone()
     return row[0] if row else None

@@ -1,7 +1,7 @@
 """One page into its raw table: rows, page cursor and ledger line in one transaction, inserted only on change.
 
-COPY goes into a temporary table, then one insert-select in key order (unsorted upserts deadlock, sorted ones never did).
-A record is inserted when its hash differs from its last version's; rows of quarantined runs are no version.
+COPY goes into a temporary table, then one insert-select in key order (unsorted upserts deadlock, sorted ones never
+did). A record is inserted when its hash differs from its last version's; rows of quarantined runs are no version.
 """
 
 from __future__ import annotations

@@ -26,6 +26,10 @@ class Account:
     credential: str
     timezone: str
 
+    def identity(self) -> dict[str, Any]:
+        """Return what names the account, as plain data."""
+        return {"business_id": self.business_id, "platform": self.platform, "account_id": self.account_id}
+
     def __str__(self) -> str:
         return f"{self.platform} account {self.account_id} of business {self.business_id}"
 
@@ -79,7 +83,7 @@ class Window:
     """How a dated list is cut into calls, in whole days of the platform's own calendar.
 
     `days`: the longest span of one call. `history`: how far the first run goes back. `oldest`: what the platform
-    still offers. `lookback`: days read again later, since platforms restate. `lag`: days not ready yet, today not counted.
+    still offers. `lookback`: days read again later, since platforms restate. `lag`: days not ready yet, besides today.
     """
 
     days: int
@@ -108,9 +112,9 @@ class Batch:
 class Read:
     """One list of an API: where it is, what to ask, how to cut it, and how to take the records out.
 
-    `form` makes the call a POST that only reads (Meta's batch). `newest_first` gives a record's place in a list without
-    a date filter, so that paging stops once the window is left. `page_size`: posts on a page; `oldest`: how far the list
-    reaches back, where that is less than everything.
+    `form` makes the call a POST that only reads (Meta's batch). `newest_first` gives a record's place in a list
+    without a date filter, so that paging stops once the window is left. `page_size`: posts on a page; `oldest`: how far
+    the list reaches back, where that is less than everything.
     """
 
     name: str

@@ -21,7 +21,7 @@ DONE: Cursor = {"read": None}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One list: a read with its window or its batch of ids. `key` finds it again; `following` is the cursor after it."""
+    """One list: a read with its window or its batch. `key` finds it again; `following` is the cursor after it."""
 
     read: Read
     key: str

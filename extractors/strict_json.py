@@ -45,7 +45,8 @@ def storable(value: Any) -> tuple[Any, bool]:
     text = json.dumps(value, ensure_ascii=False)
     if not UNSTORABLE.search(text) and "\\u0000" not in text:
         return value, False
-    return _mended(value), True
+    mended = _mended(value)
+    return mended, mended != value
 
 
 def canonical(payload: dict[str, Any], volatile: Iterable[tuple[str, ...]] = ()) -> bytes:

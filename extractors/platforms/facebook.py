@@ -1,8 +1,8 @@
 """Facebook Pages, Graph API v26.0.
 
-Read 2026-11-21: https://developers.facebook.com/docs/graph-api/reference/insights and /page/published_posts. Two removal
-waves (2025-11-15, 2026-06-15) hit every version, so only names seen alive in September 2026 are asked; one dead name
-fails the whole call. Pages demand a Page token, which is derived from the credential once per run.
+Read 2026-11-21: https://developers.facebook.com/docs/graph-api/reference/insights and /page/published_posts. Two
+removal waves (2025-11-15, 2026-06-15) hit every version, so only names seen alive in September 2026 are asked; one dead
+name fails the whole call. Pages demand a Page token, which is derived from the credential once per run.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What Facebook Pages and Instagram share: the Graph API's versions, errors, limits, paging and insight values.
 
-Read 2026-11-21: https://developers.facebook.com/docs/graph-api/ (errors, rate limiting, paging). Meta says "expired" and
-"throttled" over HTTP 400, so the body's code decides.
+Read 2026-11-21: https://developers.facebook.com/docs/graph-api/ (errors, rate limiting, paging). Meta says "expired"
+and "throttled" over HTTP 400, so the body's code decides.
 """
 
 from __future__ import annotations
@@ -55,9 +55,8 @@ def after_cursor(body: Any, params: Params) -> Params | None:
     link = paging.get("next")
     if not link:
         return None
-    cursor = (paging.get("cursors") or {}).get("after") or (parse_qs(urlsplit(str(link)).query).get("after") or [None])[
-        0
-    ]
+    in_link = parse_qs(urlsplit(str(link)).query).get("after", [None])[-1]
+    cursor = (paging.get("cursors") or {}).get("after") or in_link
     if not isinstance(cursor, str) or not cursor:
         raise ContractBroken("graph: the next link has no cursor", LOOK)
     return {**params, "after": cursor}

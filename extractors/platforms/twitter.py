@@ -1,7 +1,7 @@
 """X (key `twitter`), API v2.
 
-Read 2026-11-21: https://docs.x.com/x-api (users, timelines, metrics, rate limits, errors) and its OpenAPI file 2.167, which
-renames tweet to post; the older spelling is sent and both are read downstream. A timeline reaches 3,200 posts back.
+Read 2026-11-21: https://docs.x.com/x-api (users, timelines, metrics, rate limits, errors) and its OpenAPI file 2.167,
+which renames tweet to post; the older spelling is sent, both are read downstream. A timeline reaches 3,200 posts back.
 """
 
 from __future__ import annotations

@@ -1,0 +1,71 @@
+"""What JSON allows and jsonb refuses, and what Python would wave through."""
+
+import hashlib
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from extractors.strict_json import NotStrictJson, canonical, parse, payload_hash, storable
+
+pytestmark = pytest.mark.unit
+TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"))
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(JSON)
+def test_every_proper_value_survives(value):
+    assert parse(json.dumps(value).encode()) == value
+    assert storable(value) == (value, False)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b'{"a": NaN}', "NaN"),
+        (b'{"a": -Infinity}', "Infinity"),
+        (b'{"a": 1e400}', "too large"),
+        (b'{"a": 1, "a": 2}', "twice"),
+        (b"[" * 100_000, "deeply"),
+        (b'{"a": ' + b"9" * 5_000 + b"}", "5000 digits"),
+        (b'{"a": "\xff"}', "UTF-8"),
+        (b'{"a": ', "character"),
+        (b"", "character"),
+    ],
+)
+def test_what_the_warehouse_could_not_hold_is_refused_by_name(body, reason):
+    with pytest.raises(NotStrictJson, match=reason):
+        parse(body)
+
+
+def test_integers_of_any_size_stay_exact():
+    assert parse(b'{"a": 18446744073709551617}') == {"a": 2**64 + 1}
+
+
+def test_nul_and_lone_surrogates_are_replaced_and_reported():
+    broken = parse(rb'{"a\u0000": ["x\ud800y", {"b": "fine"}]}')
+    assert storable(broken) == ({"a\ufffd": ["x\ufffdy", {"b": "fine"}]}, True)
+
+
+def test_a_backslash_before_u0000_is_text_and_stays():
+    value = parse(rb'{"a": "\\u0000"}')
+    assert storable(value) == ({"a": "\\u0000"}, False)
+
+
+def test_the_hash_ignores_order_and_what_changes_by_itself():
+    one = {"id": "1", "attachments": {"data": [{"url": "https://a/1", "type": "share"}]}}
+    two = {"attachments": {"data": [{"type": "share", "url": "https://a/2"}]}, "id": "1"}
+    volatile = (("attachments", "data", "*", "url"),)
+    assert payload_hash(one, volatile) == payload_hash(two, volatile)
+    assert payload_hash(one) != payload_hash(two)
+
+
+def test_the_canonical_form_is_the_contract_s():
+    payload = {"b": 1, "a": ["ü", None]}
+    assert canonical(payload) == '{"a":["ü",null],"b":1}'.encode()
+    assert payload_hash(payload) == hashlib.sha256('{"a":["ü",null],"b":1}'.encode()).digest()
