@@ -1,6 +1,6 @@
 """One page into its raw table: rows, page cursor and ledger line in one transaction, inserted only on change.
 
-COPY goes into a temporary table, then one insert-select in key order (unsorted upserts deadlock, sorted ones never
+COPY goes into a temporary table in key order, then one insert-select (unsorted upserts deadlock, sorted ones never
 did). A record is inserted when its hash differs from its last version's; rows of quarantined runs are no version.
 """
 
@@ -18,39 +18,33 @@ from psycopg.types.json import Jsonb
 
 from extractors.errors import LeaseLost, Mended, PipelineError
 from extractors.spec import Account, Record, Stream, Unread
-from extractors.strict_json import payload_hash, storable
+from extractors.strict_json import storable_row
 
 LANDING = """
 create temporary table if not exists landing (
-    place integer, record_key text, payload text, payload_hash bytea
+    record_key text, payload text, payload_hash bytea
 ) on commit delete rows
 """
 
 INSERT_CHANGED = sql.SQL(
     """
-with page as (
-    select distinct on (record_key) record_key, payload, payload_hash
-    from landing
-    order by record_key, place desc
-)
 insert into {table} (run_id, business_id, account_id, record_key, observed_at, payload_hash, payload)
 select
-    %(run_id)s, %(business_id)s, %(account_id)s, page.record_key,
+    %(run_id)s, %(business_id)s, %(account_id)s, landing.record_key,
     greatest(%(observed_at)s, last_version.observed_at + interval '1 microsecond'),
-    page.payload_hash, page.payload::jsonb
-from page
+    landing.payload_hash, landing.payload::jsonb
+from landing
 left join lateral (
     select version.payload_hash, version.observed_at
     from {table} as version
     where version.business_id = %(business_id)s
         and version.account_id = %(account_id)s
-        and version.record_key = page.record_key
+        and version.record_key = landing.record_key
         and version.run_id <> all (%(quarantined)s)
     order by version.observed_at desc
     limit 1
 ) as last_version on true
-where last_version.payload_hash is distinct from page.payload_hash
-order by page.record_key
+where last_version.payload_hash is distinct from landing.payload_hash
 """
 )
 
@@ -107,21 +101,22 @@ def land(connection: psycopg.Connection[Any], lease: Lease, page: Page) -> int:
     Raises LeaseLost, having written nothing, when another process took the run over.
     """
     with connection.transaction():
-        records = [record for record in page.records if isinstance(record, Record)]
+        # A page may name a record twice: the later one counts. Key order keeps concurrent writers out of deadlocks.
+        by_key = {record.key: record for record in page.records if isinstance(record, Record)}
+        records = [by_key[key] for key in sorted(by_key)]
         unread = [item for item in page.records if isinstance(item, Unread)]
         stored = _insert_changed(connection, lease, records, page.observed_at) if records else 0
         for item in unread:
             quarantine(connection, lease, item.key, item.error, item.body, page.observed_at)
-        distinct = len({record.key for record in records})
         values = {
             "run_id": lease.run_id,
             "lease_epoch": lease.epoch,
             "page_cursor": Jsonb(page.next_cursor),
             "calls": page.calls,
             "retries": page.retries,
-            "listed": distinct + len(unread),
+            "listed": len(records) + len(unread),
             "stored": stored,
-            "unchanged": distinct - stored,
+            "unchanged": len(records) - stored,
             "quarantined": len(unread),
         }
         if connection.execute(ADVANCE, values).rowcount != 1:
@@ -138,12 +133,11 @@ def _insert_changed(
     connection.execute(LANDING)
     mended = []
     with connection.cursor().copy("copy landing from stdin") as copy:
-        for place, record in enumerate(records):
-            payload, was_mended = storable(record.payload)
-            if was_mended:
+        for record in records:
+            row = storable_row(record.payload, lease.stream.volatile)
+            copy.write_row((record.key, row.text, row.digest))
+            if row.is_mended:
                 mended.append(record)
-            text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
-            copy.write_row((place, record.key, text, payload_hash(payload, lease.stream.volatile)))
     for record in mended:
         original = json.dumps(record.payload, sort_keys=True).encode()
         quarantine(connection, lease, record.key, MENDED, original, observed_at)

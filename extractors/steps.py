@@ -75,8 +75,8 @@ def due_ids(connection: psycopg.Connection[Any], batch: Batch, scope: Scope) -> 
         select record_key
         from latest
         where {where}
-            and {published_at} >= coalesce(greatest(%(since)s::timestamptz, %(oldest)s), '-infinity')
-            and {published_at} < coalesce(%(until)s, 'infinity')
+            and {published_at} >= coalesce(greatest(%(since)s::timestamptz, %(oldest)s::timestamptz), '-infinity')
+            and {published_at} < coalesce(%(until)s::timestamptz, 'infinity')
         """
     ).format(
         table=sql.Identifier("raw", parent.full_name),

@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -40,26 +41,36 @@ def parse(body: bytes) -> Any:
         raise NotStrictJson(f"no JSON at character {error.pos}: {error.msg}") from None
 
 
-def storable(value: Any) -> tuple[Any, bool]:
-    """Return the value with NUL and lone surrogates replaced by U+FFFD, and whether anything was."""
-    text = json.dumps(value, ensure_ascii=False)
-    if not UNSTORABLE.search(text) and "\\u0000" not in text:
-        return value, False
-    mended = _mended(value)
-    return mended, mended != value
+@dataclass(frozen=True, slots=True)
+class StorableRow:
+    """A payload ready for jsonb: its canonical text, the contract's hash, and whether the text had to be mended."""
+
+    text: str
+    digest: bytes
+    is_mended: bool
 
 
-def canonical(payload: dict[str, Any], volatile: Iterable[tuple[str, ...]] = ()) -> bytes:
-    """Return the payload as canonical JSON (sorted keys, no spaces, UTF-8) without the volatile paths."""
-    kept = payload
-    for path in volatile:
-        kept = _without(kept, path)
-    return json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+def storable_row(payload: dict[str, Any], volatile: Iterable[tuple[str, ...]] = ()) -> StorableRow:
+    """Return the payload as canonical text with its sha-256, NUL and lone surrogates replaced by U+FFFD.
+
+    The hash leaves out the `volatile` paths, so it is equal exactly when nothing worth a new version changed.
+    """
+    text, is_mended = canonical(payload), False
+    if UNSTORABLE.search(text) or "\\u0000" in text:
+        payload, before = _mended(payload), payload
+        text, is_mended = canonical(payload), payload != before
+    hashed = text
+    if volatile:
+        kept = payload
+        for path in volatile:
+            kept = _without(kept, path)
+        hashed = canonical(kept)
+    return StorableRow(text, hashlib.sha256(hashed.encode()).digest(), is_mended)
 
 
-def payload_hash(payload: dict[str, Any], volatile: Iterable[tuple[str, ...]] = ()) -> bytes:
-    """Return the sha-256 of the canonical payload: equal exactly when nothing worth a new version changed."""
-    return hashlib.sha256(canonical(payload, volatile)).digest()
+# One encoder for all records: building it anew would cost as much as a small record.
+canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+"""Canonical JSON of the contract: sorted keys, no spaces, every character as it is."""
 
 
 def _without(value: Any, path: tuple[str, ...]) -> Any:

@@ -61,10 +61,10 @@ def test_a_bad_file_names_its_line(tmp_path, old, new, line, words):
 def test_what_is_no_accounts_file_at_all_is_refused(tmp_path, content):
     path = tmp_path / "accounts.yml"
     path.write_bytes(content)
-    with pytest.raises(ConfigurationError, match="accounts.yml"):
+    with pytest.raises(ConfigurationError, match=r"accounts\.yml"):
         parse(path)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(ConfigurationError, match="nowhere.yml cannot be read"):
+    with pytest.raises(ConfigurationError, match=r"nowhere\.yml cannot be read"):
         parse(tmp_path / "nowhere.yml")

@@ -1,0 +1,58 @@
+"""`make bench`: every figure beside a peer or a physical limit measured in the same run; nothing is asserted."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import tempfile
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks import load, transform
+from benchmarks.measure import Figure
+from local import postgres
+
+RESULTS = Path(__file__).resolve().parent / "results"
+# A server like a modest production one; durable, since the limit compared with pays for that as well.
+SETTINGS = {"shared_buffers": "1GB", "max_wal_size": "8GB", "wal_compression": "on"}
+
+
+def main() -> None:
+    """Run the benchmarks, print the table, and write it to benchmarks/results/."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--rows", type=int, default=100_000, help="records to load (default 100000)")
+    parser.add_argument("--posts", type=int, default=100_000, help="posts to transform (default 100000)")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
+        server = postgres.start(Path(directory), settings=SETTINGS)
+        try:
+            figures = [*load.measure(server, options.rows), *transform.measure(server, options.posts)]
+        finally:
+            postgres.remove(Path(directory))
+    table = _table(figures)
+    print(table)
+    RESULTS.mkdir(exist_ok=True)
+    facts = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": {"cores": os.cpu_count(), "architecture": platform.machine(), "python": platform.python_version()},
+        "figures": [asdict(figure) for figure in figures],
+    }
+    (RESULTS / "latest.json").write_text(json.dumps(facts, indent=1) + "\n")
+    (RESULTS / "latest.md").write_text(table + "\n")
+
+
+def _table(figures: list[Figure]) -> str:
+    heads = ("what", "value", "unit", "ratio", "against")
+    rows = [heads, *(figure.cells() for figure in figures)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
+    ]
+    return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])
+
+
+if __name__ == "__main__":
+    main()

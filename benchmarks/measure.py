@@ -1,0 +1,45 @@
+"""A measured figure, and the clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One result; `ratio` is against what `against` names, measured in the same run."""
+
+    what: str
+    value: float
+    unit: str
+    ratio: float | None = None
+    against: str = ""
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the figure as a row of the table."""
+        ratio = "" if self.ratio is None else f"{self.ratio:.2f}"
+        return (
+            self.what,
+            f"{self.value:,.1f}" if self.value < 1000 else f"{self.value:,.0f}",
+            self.unit,
+            ratio,
+            self.against,
+        )
+
+
+@dataclass(slots=True)
+class Stopwatch:
+    """Seconds between entering and leaving a block."""
+
+    seconds: float = 0.0
+
+
+@contextmanager
+def timed() -> Iterator[Stopwatch]:
+    """Measure a block by the monotonic clock."""
+    watch, start = Stopwatch(), time.perf_counter()
+    yield watch
+    watch.seconds = time.perf_counter() - start

@@ -1,0 +1,62 @@
+"""One private PostgreSQL for the whole run; every test that asks gets a migrated database of its own."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from extractors.migrate import migrate
+from extractors.settings import Settings
+from local import postgres
+
+ROOT = Path(__file__).resolve().parent.parent
+#: What others recorded or computed lies beside the repository; tests that need it skip where it is not.
+SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgres.Server]:
+    """A throw-away server."""
+    directory = tmp_path_factory.mktemp("postgres")
+    yield postgres.start(directory, settings={**postgres.EPHEMERAL, "max_connections": "200"})
+    postgres.remove(directory)
+
+
+@pytest.fixture(scope="session")
+def new_database(server: postgres.Server) -> Callable[[str], dict[str, str]]:
+    """A maker of databases: takes the template's name, gives libpq's variables of a fresh copy."""
+    numbers = itertools.count(1)
+
+    def make(template: str = "template0") -> dict[str, str]:
+        name = f"test_{next(numbers)}"
+        with psycopg.connect(server.url("postgres", "postgresql"), autocommit=True) as connection:
+            connection.execute(f"create database {name} template {template} strategy file_copy encoding 'UTF8'")
+        return server.environment(name)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def migrated_template(new_database: Callable[[str], dict[str, str]]) -> str:
+    """The name of a database with our tables and nothing in them."""
+    environment = new_database("template0")
+    migrate(Settings.from_environment(environment))
+    return environment["PGDATABASE"]
+
+
+@pytest.fixture
+def warehouse(new_database: Callable[[str], dict[str, str]], migrated_template: str) -> dict[str, str]:
+    """libpq's variables of a migrated, empty warehouse."""
+    return new_database(migrated_template)
+
+
+@pytest.fixture
+def connection(warehouse: Mapping[str, str]) -> Iterator[psycopg.Connection]:
+    """A connection to the test's warehouse that commits by itself."""
+    with Settings.from_environment(warehouse).warehouse.connect() as opened:
+        opened.autocommit = True
+        yield opened

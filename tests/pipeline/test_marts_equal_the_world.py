@@ -1,0 +1,170 @@
+"""Every number of the marts against an independent computation from the world, at once and after three days."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.pipeline import oracle
+from tests.pipeline.conftest import Built
+
+pytestmark = pytest.mark.slow
+
+
+def assert_same(actual: pd.DataFrame, expected: pd.DataFrame, keys: Sequence[str], values: Sequence[str]) -> None:
+    """Same keys, and every value equal; NULL equals only NULL."""
+    left = _comparable(actual, keys, values)
+    right = _comparable(expected, keys, values)
+    missing, extra = right.index.difference(left.index), left.index.difference(right.index)
+    assert missing.empty, f"{len(missing)} rows missing, such as {list(missing[:3])}"
+    assert extra.empty, f"{len(extra)} rows too many, such as {list(extra[:3])}"
+    for name in values:
+        ours, theirs = left[name].to_numpy(), right.loc[left.index, name].to_numpy()
+        if ours.dtype.kind == "f" or theirs.dtype.kind == "f":
+            same = np.isclose(ours.astype(float), theirs.astype(float), rtol=1e-12, atol=1e-12, equal_nan=True)
+        else:
+            same = np.array([_same(a, b) for a, b in zip(ours, theirs, strict=True)])
+        wrong = left.index[~same]
+        detail = f"{name}: {len(wrong)} of {len(left)} differ"
+        assert same.all(), f"{detail}, first {wrong[0]}: {left.loc[wrong[0], name]!r} != {right.loc[wrong[0], name]!r}"
+
+
+def _same(ours: object, theirs: object) -> bool:
+    return (ours is None and theirs is None) or bool(ours == theirs)
+
+
+def _comparable(frame: pd.DataFrame, keys: Sequence[str], values: Sequence[str]) -> pd.DataFrame:
+    chosen = frame[[*keys, *values]].copy()
+    for name in values:
+        kept = chosen[name].dropna()
+        if len(kept) and all(isinstance(value, Decimal) for value in kept):
+            chosen[name] = chosen[name].astype("float64")
+        elif not len(kept):
+            chosen[name] = np.full(len(chosen), np.nan)
+    assert not chosen.duplicated(list(keys)).any(), f"{list(keys)} is no key"
+    return chosen.set_index(list(keys)).sort_index()
+
+
+def test_every_post_and_every_metric_is_in_post_performance(built: Built):
+    posts = built.posts()
+    assert len(posts) >= 2_000
+    assert posts["account_id"].nunique() >= 8
+    values = [*oracle.METRICS, "engagement", "engagement_rate", "content_type", "text", "permalink", "hashtags"]
+    assert_same(
+        built.table("marts.post_performance"),
+        posts,
+        ["business_id", "platform", "account_id", "post_id"],
+        [*values, "published_at"],
+    )
+
+
+def test_local_times_are_the_business_s_own(built: Built):
+    posts = built.posts().rename(columns={"local": "published_at_local"})
+    assert_same(built.table("marts.post_performance"), posts, ["business_id", "post_id"], ["published_at_local"])
+
+
+def test_rates_by_reach_and_for_clicks_and_shares_follow_their_definitions(built: Built):
+    posts = built.posts()
+    posts["engagement_rate_by_reach"] = oracle.rate(posts["engagement"], posts["reach"])
+    posts["click_through_rate"] = oracle.rate(posts["clicks"], posts["impressions"])
+    posts["virality_rate"] = oracle.rate(posts["shares"], posts["impressions"])
+    rates = ["engagement_rate_by_reach", "click_through_rate", "virality_rate"]
+    assert_same(built.table("marts.post_performance"), posts, ["business_id", "post_id"], rates)
+
+
+@pytest.mark.parametrize(
+    ("platform", "columns"),
+    [
+        ("linkedin", ["views", "reposts", "quotes", "saves"]),
+        ("twitter", ["reach", "views"]),
+        ("facebook", ["saves", "reposts", "quotes"]),
+        ("instagram", ["clicks", "reposts", "quotes"]),
+    ],
+)
+def test_metrics_a_platform_does_not_offer_are_null(built: Built, platform: str, columns: list[str]):
+    posts = built.table("marts.post_performance")
+    posts = posts[posts["platform"] == platform]
+    assert len(posts) > 100
+    for column in columns:
+        assert posts[column].isna().all(), column
+
+
+def test_post_analytics_has_the_same_numbers(built: Built):
+    values = ["impressions", "likes", "comments", "shares", "clicks", "engagement_rate"]
+    assert_same(built.table("marts.post_analytics"), built.posts(), ["business_id", "platform", "post_id"], values)
+
+
+def test_best_hours_equal_the_world(built: Built):
+    values = ["posts", "avg_engagement", "engagement_rate", "rated_engagement", "rated_impressions", "is_best"]
+    expected = oracle.best(built.posts(), "hour")
+    assert_same(built.table("marts.best_hours"), expected, ["business_id", "platform", "hour"], values)
+
+
+def test_best_days_equal_the_world(built: Built):
+    values = ["posts", "avg_engagement", "engagement_rate", "rated_engagement", "rated_impressions", "is_best"]
+    expected = oracle.best(built.posts(), "weekday")
+    assert_same(built.table("marts.best_days"), expected, ["business_id", "platform", "weekday"], values)
+
+
+def test_hashtags_equal_the_world(built: Built):
+    values = ["posts", "avg_engagement", "total_engagement", "engagement_rate", "first_used_at", "last_used_at"]
+    expected = oracle.hashtags(built.posts())
+    assert_same(built.table("marts.hashtags"), expected, ["business_id", "platform", "hashtag"], values)
+
+
+def test_top_posts_equal_the_world(built: Built):
+    keys = ["business_id", "platform", "window_days", "metric", "rank"]
+    expected = oracle.top_posts(built.posts(), built.today())
+    assert_same(built.table("marts.top_posts"), expected, keys, ["post_id", "value"])
+
+
+def test_analytics_summaries_equal_the_world(built: Built):
+    values = ["posts", *oracle.SUMMED, "engagement_rate", "avg_engagement_per_post", "is_partial"]
+    keys = ["business_id", "platform", "period", "period_start"]
+    expected = oracle.analytics_summaries(built.posts(), built.today())
+    rated = ["rated_engagement", "rated_impressions"]
+    assert_same(built.table("marts.analytics_summaries"), expected, keys, [*values, *rated])
+
+
+def test_the_engagement_overview_equals_the_world(built: Built):
+    expected = oracle.engagement_overview(built.posts(), built.today())
+    actual = built.table("marts.engagement_overview")
+    values = [name for name in expected.columns if name in actual.columns and name not in KEYS]
+    assert {"posts", "engagement_rate", "previous_posts", "previous_engagement_rate"} <= set(values)
+    assert_same(actual, expected, KEYS, values)
+
+
+KEYS = ["business_id", "platform", "window_days"]
+
+
+def test_the_platform_comparison_equals_the_world(built: Built):
+    expected = oracle.engagement_overview(built.posts(), built.today())
+    expected = expected[expected["platform"] != "all"]
+    actual = built.table("marts.platform_comparison")
+    assert actual["note"].notna().all()
+    values = ["posts", "impressions", "engagement", "engagement_rate", "avg_engagement_per_post"]
+    assert_same(actual, expected, KEYS, values)
+
+
+def test_content_types_equal_the_world(built: Built):
+    values = ["posts", "avg_engagement", "median_engagement", "engagement_rate"]
+    expected = oracle.content_types(built.posts())
+    assert_same(built.table("marts.content_types"), expected, ["business_id", "platform", "content_type"], values)
+
+
+def test_daily_followers_equal_the_world(built: Built):
+    expected = pd.DataFrame(built.world.expected_account_daily(built.observed))
+    keys = ["business_id", "platform", "account_id", "day"]
+    for name in ("followers_count", "gained", "lost", "net"):
+        expected[name] = pd.to_numeric(expected[name])
+    assert_same(built.table("marts.audience_growth"), expected, keys, ["followers_count", "gained", "lost", "net"])
+
+
+def test_demographics_equal_the_world(built: Built):
+    expected = pd.DataFrame(built.world.expected_demographics(built.observed))
+    keys = ["business_id", "platform", "account_id", "day", "dimension", "value"]
+    assert_same(built.table("marts.audience_demographics"), expected, keys, ["followers", "share"])
