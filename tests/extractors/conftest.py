@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from simulator.server import Simulator
 
 from extractors.accounts import load
 from extractors.extract import RunResult, due_accounts, extract_account
 from extractors.settings import Settings
+from simulator.server import Simulator
 from simulator.world import World, build_world
 
 ANCHOR = datetime(2026, 11, 21, 14, 30, tzinfo=UTC)

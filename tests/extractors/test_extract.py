@@ -8,10 +8,10 @@ from typing import Any
 
 import psycopg
 import pytest
-from simulator.server import Simulator
 
 from extractors.errors import ContractBroken, RetryLater, TokenDead
 from extractors.registry import streams
+from simulator.server import Simulator
 from simulator.world import World
 from tests.extractors.conftest import ANCHOR, Extract
 

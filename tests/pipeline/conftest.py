@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import pytest
-from simulator.server import Simulator
 
 from extractors.settings import Settings
+from simulator.server import Simulator
 from simulator.world import World, build_world
 from tests.conftest import ROOT
 from tests.pipeline import oracle

@@ -1,0 +1,67 @@
+"""Which of our errors Airflow repeats, postpones, or leaves to a person."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from extractors import errors
+
+NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
+pytestmark = pytest.mark.usefixtures("airflow_environment")
+
+
+def subclasses(kind: type[errors.PipelineError]) -> set[type[errors.PipelineError]]:
+    return {kind}.union(*(subclasses(each) for each in kind.__subclasses__()))
+
+
+def raised(*found: errors.PipelineError) -> Exception:
+    from dags.policy import outcome
+
+    return outcome(found, now=NOW)
+
+
+def test_every_error_of_ours_has_an_outcome() -> None:
+    from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+    retried = {errors.Transient, errors.WarehouseUnavailable, errors.AlreadyRunning, errors.LeaseLost}
+    for kind in subclasses(errors.PipelineError) - {errors.RetryLater}:
+        expected = AirflowException if kind in retried else AirflowFailException
+        assert type(raised(kind("linkedin__posts, account 1: it broke", "mend it"))) is expected, kind
+
+
+def test_a_wait_of_minutes_gives_the_slot_back_until_the_named_instant() -> None:
+    from airflow.sdk.exceptions import AirflowRescheduleException
+
+    at = NOW + timedelta(minutes=14)
+    found = raised(errors.RetryLater("twitter__posts, account 1: used up", at), errors.Transient("a hiccup", "wait"))
+    assert isinstance(found, AirflowRescheduleException)
+    assert found.reschedule_date == at
+
+
+def test_a_wait_of_hours_fails_and_names_the_next_allowed_time() -> None:
+    from airflow.sdk.exceptions import AirflowFailException
+
+    found = raised(errors.RetryLater("twitter__posts, account 1: used up", NOW + timedelta(hours=6)))
+    assert isinstance(found, AirflowFailException)
+    assert "2026-11-21 14:00" in str(found)
+
+
+def test_a_dead_token_is_not_retried_even_when_another_stream_could_be() -> None:
+    from airflow.sdk.exceptions import AirflowFailException
+
+    found = raised(
+        errors.Transient("linkedin__posts, account 1: HTTP 503", "wait"),
+        errors.TokenDead("linkedin__profile, account 1: the token\nexpired", "renew it"),
+    )
+    assert isinstance(found, AirflowFailException)
+    assert str(found).startswith("linkedin__profile, account 1: the token expired; renew it")
+    assert "\n" not in str(found)
+
+
+def test_what_is_not_ours_passes_unchanged() -> None:
+    from dags.policy import airflow_outcomes
+
+    with pytest.raises(ZeroDivisionError), airflow_outcomes():
+        raise ZeroDivisionError
