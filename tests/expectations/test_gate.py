@@ -41,6 +41,14 @@ def test_the_watermark_never_moves_backwards(world: World) -> None:
     assert world.one("select run_id::text from ops.cursors") == newest
 
 
+def test_a_run_that_begins_later_than_the_last_read_leaves_the_watermark_before_the_gap(world: World) -> None:
+    world.run("twitter__posts", until=AS_OF)
+    validate_pending(world.settings)
+    world.run("twitter__posts", since=AS_OF + timedelta(days=5), until=AS_OF + timedelta(days=9))
+    validate_pending(world.settings)
+    assert world.watermark("twitter__posts") == AS_OF
+
+
 def test_a_failed_run_is_judged_by_its_rows_and_moves_no_cursor(world: World) -> None:
     fine = world.run("twitter__posts", good("twitter__posts"), state="failed")
     (result,) = validate_pending(world.settings)
