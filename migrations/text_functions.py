@@ -85,9 +85,10 @@ def url_pattern() -> str:
     blank = class_of(str.isspace)
     directions = r"\u202a-\u202e\u061c\u200e\u200f\u2066-\u2069"
     foreign = rf"!'#%&()*+,\\./:;<=>?@\[\]\^{{|}}~${blank}{directions}{INVALID}"
-    label = rf"[^\-_{foreign}](?:[^{foreign}]*[^\-_{foreign}])?"
+    end = rf"[^\-_{foreign}]"
+    label, name = rf"{end}(?:[^{foreign}]*{end})?", rf"{end}(?:[^_{foreign}]*{end})?"
     top = r"(?:[A-Za-z]{2,}|[Xx][Nn]--[-0-9A-Za-z]+|[\u00a1-\u1fff\u2c00-\ud7ff\uf900-\uffef]{2,})"
-    domain = rf"(?:{label}\.)+{top}"
+    domain = rf"(?:{label}\.)*{name}\.{top}"
     inner = rf"[{PATH_LETTERS}!*';:=+,.$/%#\[\]\-\u2013_~@|&]"
     parentheses = rf"\((?:{inner}+|{inner}*\({inner}+\){inner}*)\)"
     path = rf"(?:/(?:{inner}*(?:{parentheses}{inner}*)*(?:[{PATH_LETTERS}+\-=_#/]|{parentheses})|@{inner}+/)*)?"
@@ -95,9 +96,9 @@ def url_pattern() -> str:
     tail = rf"(?::[0-9]+)?{path}{query}"
     scheme = "[Hh][Tt][Tt][Pp][Ss]?://"
     before = rf"A-Za-z0-9@\uff20$#\uff03{INVALID}"
-    with_scheme = rf"{scheme}(?:[Tt]\.[Cc][Oo]/[A-Za-z0-9]+{query}|(?![Tt]\.[Cc][Oo]/){domain}{tail})"
+    with_scheme = rf"{scheme}(?:[Tt]\.[Cc][Oo]/[A-Za-z0-9]+{query}|(?![Tt]\.[Cc][Oo]/[A-Za-z0-9]){domain}{tail})"
     without = rf"(?:[-A-Za-z0-9\u00c0-\u024f]+\.)+[A-Za-z]{{2,}}{tail}"
-    return rf"(^|[^{before}]){with_scheme}|(^|[^{before}\-_./]){without}"
+    return rf"(?:^|[^{before}]){with_scheme}|(?:^|[^{before}\-_./]){without}"
 
 
 HASHTAGS = r"""
@@ -106,6 +107,7 @@ create function ops.hashtags(plain_text text) returns text[]
 as $function$
 declare
     source text collate "C" := plain_text;
+    url text collate "C";
     piece text collate "C";
     tag text collate "C";
     tags text[] := '{}';
@@ -117,9 +119,11 @@ begin
     if strpos(source, '#') = 0 and strpos(source, $full_width) = 0 then
         return tags;
     end if;
-    -- A `#` inside a URL begins no tag: the URL shrinks to one letter.
     if source ~ '[/?][^$blank]*#' then
-        source := regexp_replace(source, '$url', '\1\2a', 'g');
+        -- A `#` inside a URL begins no tag.
+        for url in select hit[1] from regexp_matches(source, '($url)', 'g') as hit where hit[1] ~ '[^#].*#' loop
+            source := replace(source, url, left(url, 1) || replace(substr(url, 2), '#', '/'));
+        end loop;
     end if;
     pieces := string_to_array(replace(source, $full_width, '#'), '#');
     foreach piece in array pieces loop

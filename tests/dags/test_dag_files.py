@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from reports.catalog import REPORTS
 
 from extractors.registry import PLATFORMS
 from local import inprocess
 from local.initialise import pools
+from reports.catalog import REPORTS
 
 if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag
@@ -93,7 +93,7 @@ def test_schedules_are_those_of_the_contract(bag: DagBag) -> None:
     assert re.fullmatch(r"\d+ \* \* \* \*", crons["extract_twitter"])
     assert {name: crons[f"report_{name}"] for name in REPORTS} == {name: each.cron for name, each in REPORTS.items()}
     assert bag.dags["sync"].schedule is None
-    watched = {asset.name for _, asset in bag.dags["transform"].timetable.asset_condition.iter_assets()}
+    watched = {asset.name for asset in bag.dags["transform"].schedule.objects}
     assert watched == {f"raw_{platform}" for platform in PLATFORMS}
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from simulator.server import Simulator
 
 from extractors import accounts
 from extractors.settings import Settings
 from local import environment
+from simulator.server import Simulator
 from simulator.world import World, build_world
 
 if TYPE_CHECKING:
@@ -130,7 +130,9 @@ def test_one_account_with_a_wrong_token_is_red_alone(
     assert extracts == ["failed", *["success"] * len(others)]
     assert (ended.tasks["plan"], ended.tasks["validate"], ended.tasks["verdict"]) == ("success", "success", "failed")
     assert asset_events("raw_twitter") == announced + 1
-    landed = pipeline.rows("select distinct account_id from ops.extract_runs where state = 'complete' and gate = 'passed'")
+    landed = pipeline.rows(
+        "select distinct account_id from ops.extract_runs where state = 'complete' and gate = 'passed'"
+    )
     assert {row[0] for row in landed} == {each.account_id for each in others}
     printed = "".join(capfd.readouterr())
     assert f"1 of {len(others) + 1} accounts not read: {wrong.account_id} of business" in printed
@@ -183,7 +185,9 @@ def test_nothing_is_announced_when_no_account_could_be_read(
     pipeline: Pipeline, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for account in twitter_accounts(world):
-        monkeypatch.setenv(f"AIRFLOW_CONN_{account.credential.upper()}", json.dumps({"password": "no-such-token-at-all"}))
+        monkeypatch.setenv(
+            f"AIRFLOW_CONN_{account.credential.upper()}", json.dumps({"password": "no-such-token-at-all"})
+        )
     announced = asset_events("raw_twitter")
     ended = pipeline.run("extract_twitter")
     assert ended.state == "failed"

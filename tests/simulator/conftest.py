@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import requests
+
 from simulator.model import Account
 from simulator.server import Simulator
 from simulator.world import World, build_world
-
 from tests.simulator.reading import LINKEDIN_HEADERS, Reader
 
 ANCHOR = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)

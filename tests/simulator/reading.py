@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 import requests
+
 from simulator.model import Account
 from simulator.server import Simulator
 

@@ -6,14 +6,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+
 from simulator.model import PLATFORMS
+from simulator.plan import LATER_RUN
 from simulator.server import Simulator
 from simulator.truth import METRICS
 from simulator.world import World
-
 from tests.simulator.conftest import ANCHOR
 from tests.simulator.reading import Reader
 
+INSTANTS = (ANCHOR, ANCHOR + timedelta(days=3))
 COMPARED = ("business_id", "account_id", "content_type", "text", "permalink", *METRICS)
 
 
@@ -48,6 +50,13 @@ def test_a_reader_that_reads_28_days_again_after_3_days_holds_what_the_oracle_ex
     expected = world.expected_posts([ANCHOR, later])
     assert told(list(held.values())) == told(expected)
     assert len(expected) > len(world.expected_posts([ANCHOR]))
+
+
+def test_some_likes_fall_from_one_reading_to_the_next(world: World) -> None:
+    first, later = ({one["post_id"]: one["likes"] for one in world.expected_posts([at])} for at in INSTANTS)
+
+    assert any(likes is not None and later[post] < likes for post, likes in first.items())
+    assert any(likes is not None and later[post] > likes for post, likes in first.items())
 
 
 def test_clicks_on_x_stay_at_the_last_value_that_was_told(world: World) -> None:
@@ -88,4 +97,4 @@ def test_the_minimum_of_calls_is_within_reach(
         reader.everything(account, now=ANCHOR, since=since)
 
     made = {platform: sum(1 for call in simulator.calls if call.platform == platform) for platform in PLATFORMS}
-    assert made == world.minimum_calls(ANCHOR, first_run=first_run)
+    assert made == world.minimum_calls(ANCHOR, first_run=first_run, windows=LATER_RUN)

@@ -13,8 +13,10 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from extractors.migrate import migrate
+from extractors.settings import Settings
+from local import postgres
 from tests.text import readings
-from tests.text.conftest import migrate
 
 CASES = Path(__file__).parents[3] / "shared" / "data" / "hashtags" / "twitter_text_hashtags.yml"
 FRAGMENTS = [
@@ -93,15 +95,15 @@ def test_folding_is_that_of_unicode_and_folds_no_further(texts: psycopg.Connecti
     assert column(texts, "ops.fold_hashtag(value)", folded) == folded
 
 
-def test_a_turkish_database_reads_and_folds_alike(texts: psycopg.Connection) -> None:
-    try:
-        texts.execute("create database turkish template template0 locale_provider icu icu_locale 'tr-TR'")
-    except psycopg.Error as error:
-        pytest.skip(f"this server has no ICU: {error}")
-    info = texts.info
-    migrate(f"postgresql+psycopg://{info.user}:{info.password}@{info.host}:{info.port}/turkish")
-    turkish = f"postgresql://{info.user}:{info.password}@{info.host}:{info.port}/turkish"
-    with psycopg.connect(turkish, autocommit=True) as connection:
+def test_a_turkish_database_reads_and_folds_alike(server: postgres.Server) -> None:
+    with psycopg.connect(server.url("postgres", "postgresql"), autocommit=True) as connection:
+        try:
+            connection.execute("create database turkish template template0 locale_provider icu icu_locale 'tr-TR'")
+        except psycopg.errors.FeatureNotSupported:
+            pytest.skip("this server is built without ICU")
+    turkish = Settings.from_environment(server.environment("turkish"))
+    migrate(turkish)
+    with turkish.warehouse.connect() as connection:
         assert column(connection, "lower(value)", ["I"]) == ["ı"]
         assert column(connection, "ops.fold_hashtag(value)", ["IŞIK", "İŞ", "STRASSE", "straße"]) == [
             "işik",

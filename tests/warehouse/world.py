@@ -132,7 +132,7 @@ def land_linkedin(connection: psycopg.Connection) -> None:
 
 def land_twitter(connection: psycopg.Connection) -> None:
     """Two readings, the private clicks between them, both spellings, and what is no post."""
-    video = {"media": [{"media_key": "13_1", "type": "video"}]}
+    video = {"media": [{"media_key": "13_1", "type": "video", "public_metrics": {"view_count": 6211}}]}
     photos = {"media": [{"media_key": "3_1", "type": "photo"}, {"media_key": "3_2", "type": "photo"}]}
     outside = {"urls": [{"url": "https://t.co/a", "expanded_url": "https://example.com/x"}]}
     quoted = {"urls": [{"url": "https://t.co/q", "expanded_url": "https://x.com/partner/status/1"}]}

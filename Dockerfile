@@ -1,0 +1,28 @@
+# One image for every service of docker-compose.yml: Airflow, the pipeline, dbt and Great Expectations in one environment.
+FROM python:3.11.14-slim-bookworm
+
+RUN apt-get update \
+    && apt-get install --no-install-recommends --yes libpq5 tini \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --create-home --uid 50000 pipeline
+
+WORKDIR /app
+COPY requirements.txt .
+RUN pip install --no-cache-dir --require-hashes --requirement requirements.txt
+
+COPY dags dags
+COPY dbt_project dbt_project
+COPY expectations expectations
+COPY extractors extractors
+COPY local local
+COPY migrations migrations
+COPY reports reports
+
+# The code is read-only; what is written goes to these three folders, each a volume or a tmpfs.
+RUN install --directory --owner=pipeline --mode=0750 /var/lib/pipeline/airflow /var/lib/pipeline/exports /var/lib/pipeline/logs
+ENV PYTHONPATH=/app:/app/local/airflow_config \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1
+USER pipeline
+ENTRYPOINT ["tini", "--"]
+CMD ["airflow", "version"]

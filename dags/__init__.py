@@ -1,0 +1,1 @@
+"""Wiring only: what runs when, and in which order. The work is in `extractors`, `expectations` and `reports`."""

@@ -1,0 +1,60 @@
+"""Our settings, read from Airflow: connection `warehouse`, one connection per credential, and the environment."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from airflow.sdk import Connection
+from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError
+
+from extractors.errors import ConfigurationError
+from extractors.settings import Credential, Settings, Warehouse
+
+
+def settings() -> Settings:
+    """Return what a task needs to work. Raises ConfigurationError, naming the connection that is missing."""
+    connection = _connection("warehouse", "a Postgres connection: host, port, login, password, schema = database")
+    warehouse = Warehouse(
+        host=connection.host or "",
+        port=str(connection.port or ""),
+        user=connection.login or "",
+        password=connection.password or "",
+        database=connection.schema or "",
+    )
+    return replace(Settings.from_environment(), warehouse=warehouse, credential=_credential)
+
+
+def exports_directory() -> Path:
+    """Return where reports are written."""
+    return Path(os.environ.get("EXPORTS_DIR", "exports"))
+
+
+def data_docs_directory() -> Path | None:
+    """Return where Great Expectations writes its HTML, or None for nowhere."""
+    path = os.environ.get("DATA_DOCS_DIR")
+    return Path(path) if path else None
+
+
+def cron(expression: str) -> str | None:
+    """Return the schedule; with a frozen clock (PIPELINE_NOW) no hour ever comes, and only manual runs make sense."""
+    return None if os.environ.get("PIPELINE_NOW") else expression
+
+
+def _credential(connection_id: str) -> Credential:
+    connection = _connection(connection_id, "its password is the access token")
+    if not connection.password:
+        raise ConfigurationError(f"the connection {connection_id!r} holds no access token", "set its password to it")
+    return Credential(connection_id, connection.password, connection.extra_dejson)
+
+
+def _connection(connection_id: str, hint: str) -> Connection:
+    try:
+        found: Connection = Connection.get(connection_id)
+    except (AirflowNotFoundException, AirflowRuntimeError):
+        raise ConfigurationError(
+            f"Airflow has no connection {connection_id!r}",
+            f"add it in the UI under Admin, or set AIRFLOW_CONN_{connection_id.upper()} ({hint})",
+        ) from None
+    return found

@@ -1,0 +1,28 @@
+{#
+    `sync`: the model says the whole table; only rows that differ are written. Equal to a full refresh by construction.
+    `unique_key` is one column.
+#}
+{% macro get_incremental_sync_sql(arg_dict) %}
+    {%- set target = arg_dict['target_relation'] -%}
+    {%- set desired = arg_dict['temp_relation'] -%}
+    {%- set key = arg_dict['unique_key'] -%}
+    {%- set columns = arg_dict['dest_columns'] | map(attribute='quoted') | list -%}
+
+    delete from {{ target }} as present
+    where not exists (
+        select 1
+        from {{ desired }} as desired
+        where
+            desired.{{ key }} = present.{{ key }}
+            and (desired.{{ columns | join(', desired.') }}) is not distinct from (present.{{ columns | join(', present.') }})
+    );
+
+    insert into {{ target }} ({{ columns | join(', ') }})
+    select {{ columns | join(', ') }}
+    from {{ desired }} as desired
+    where not exists (
+        select 1
+        from {{ target }} as present
+        where present.{{ key }} = desired.{{ key }}
+    )
+{% endmacro %}

@@ -1,0 +1,32 @@
+{# The number at a JSON path (strict: an array is no number), as it was sent or as a string; anything else is NULL, never an error. #}
+{% macro json_number(path, column='payload') -%}
+    cast(jsonb_path_query_first({{ column }}, 'strict {{ path }}.number()', '{}', true) as numeric)
+{%- endmacro %}
+
+
+{# The lifetime value of one metric in a post's nested insights; Meta answers `values` or `total_value`. #}
+{% macro insight_number(metric, root='$.insights.data') -%}
+    {%- set found = root ~ '[*] ? (@.name == "' ~ metric ~ '")' -%}
+    coalesce(
+        {{ json_number(found ~ '.values[0].value') }},
+        {{ json_number(found ~ '.total_value.value') }}
+    )
+{%- endmacro %}
+
+
+{# An ISO 8601 instant with offset; anything else is NULL. #}
+{% macro json_instant(key) -%}
+    case
+        when payload ->> '{{ key }}' ~ '^\d{4}-\d\d-\d\dT' and pg_input_is_valid(payload ->> '{{ key }}', 'timestamptz')
+            then cast(payload ->> '{{ key }}' as timestamptz)
+    end
+{%- endmacro %}
+
+
+{# Milliseconds since 1970; what lies outside the years 1970 to 9999 is NULL. #}
+{% macro json_epoch_ms(path) -%}
+    case
+        when {{ json_number(path) }} between 0 and 253402300799999
+            then timestamptz '1970-01-01 00:00:00+00' + {{ json_number(path) }} * interval '1 millisecond'
+    end
+{%- endmacro %}

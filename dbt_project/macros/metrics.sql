@@ -1,0 +1,47 @@
+{# The canonical lifetime metrics of a post, in the order of every table that has them. #}
+{% macro post_metrics() %}
+    {{ return([
+        'impressions', 'reach', 'views', 'clicks', 'likes', 'reactions', 'comments', 'shares', 'reposts', 'quotes',
+        'saves', 'video_views', 'watch_time_seconds',
+    ]) }}
+{% endmacro %}
+
+
+{# The sum of what is known; NULL only if nothing is. #}
+{% macro add_known(columns) -%}
+    case
+        when coalesce({{ columns | join(', ') }}) is not null
+            then {% for column in columns %}coalesce({{ column }}, 0){% if not loop.last %} + {% endif %}{% endfor %}
+
+    end
+{%- endmacro %}
+
+
+{# 0 to 100, unrounded; NULL when the denominator is NULL or 0. #}
+{% macro percentage(numerator, denominator) -%}
+    trim_scale({{ numerator }} * 100 / nullif({{ denominator }}, 0))
+{%- endmacro %}
+
+
+{# The mean of what is known. #}
+{% macro mean(column) -%}
+    trim_scale(avg({{ column }}))
+{%- endmacro %}
+
+
+{# Totals of a set of posts and its rates: ratios of sums over the posts where both sides are known. #}
+{% macro engagement_of_set(suffix='') -%}
+    sum(engagement) as engagement{{ suffix }},
+    sum(engagement) filter (where impressions is not null) as rated_engagement{{ suffix }},
+    sum(impressions) filter (where engagement is not null) as rated_impressions{{ suffix }},
+    {{ percentage(
+        'sum(engagement) filter (where impressions is not null)',
+        'sum(impressions) filter (where engagement is not null)',
+    ) }} as engagement_rate{{ suffix }}
+{%- endmacro %}
+
+
+{# One text that names a row, for tools that want a single key. #}
+{% macro surrogate_key(columns) -%}
+    md5(concat_ws('|', {{ columns | join(', ') }}))
+{%- endmacro %}

@@ -1,0 +1,94 @@
+{{ config(
+    unique_key='post_key',
+    incremental_strategy='delete+insert',
+    pre_hook="{{ claim_runs(['posts', 'post_metrics']) }}",
+) }}
+-- depends_on: {{ ref('loaded_runs') }}
+{%- set key = 'business_id, platform, account_id, post_id' %}
+{%- set known = post_metrics() | join(', ') %}
+
+with
+{% if continues() %}
+    touched as (
+        select distinct {{ key }}
+        from {{ ref('int_post_metrics_unioned') }}
+        where run_id = any({{ claimed_runs() }})
+    ),
+{% endif %}
+
+readings as (
+    select *
+    from {{ ref('int_post_metrics_unioned') }}
+    {% if continues() %}
+        -- Arrays reach the indexes of the raw tables through the union; the row comparison makes it exact.
+        where
+            business_id = any(array(select distinct business_id from touched))
+            and account_id = any(array(select distinct account_id from touched))
+            and post_id = any(array(select distinct post_id from touched))
+            and ({{ key }}) in (select {{ key }} from touched)
+    {% endif %}
+),
+
+-- At each instant: which reading of each stream was the last.
+instants as (
+    select distinct
+        {{ key }},
+        observed_at,
+        max(observed_at) filter (where stream = 'posts') over so_far as posts_observed_at,
+        max(observed_at) filter (where stream = 'post_metrics') over so_far as post_metrics_observed_at
+    from readings
+    window so_far as (partition by {{ key }} order by observed_at)
+),
+
+carried_forward as (
+    select
+        instants.business_id,
+        instants.platform,
+        instants.account_id,
+        instants.post_id,
+        instants.observed_at,
+        {% for metric in post_metrics() %}
+            coalesce(own.{{ metric }}, apart.{{ metric }}) as {{ metric }}{% if not loop.last %},{% endif %}
+        {% endfor %}
+    from instants
+    left join readings as own
+        on
+            instants.business_id = own.business_id
+            and instants.platform = own.platform
+            and instants.account_id = own.account_id
+            and instants.post_id = own.post_id
+            and instants.posts_observed_at = own.observed_at
+            and own.stream = 'posts'
+    left join readings as apart
+        on
+            instants.business_id = apart.business_id
+            and instants.platform = apart.platform
+            and instants.account_id = apart.account_id
+            and instants.post_id = apart.post_id
+            and instants.post_metrics_observed_at = apart.observed_at
+            and apart.stream = 'post_metrics'
+),
+
+compared as (
+    select
+        *,
+        array[{{ known }}] as known,
+        lag(
+            array[{{ known }}],
+            1,
+            array_fill(cast(null as numeric), array[{{ post_metrics() | length }}])
+        ) over (partition by {{ key }} order by observed_at) as known_before
+    from carried_forward
+),
+
+final as (
+    select
+        {{ surrogate_key(key.split(', ')) }} as post_key,
+        {{ key }},
+        observed_at,
+        {{ known }}
+    from compared
+    where known is distinct from known_before
+)
+
+select * from final

@@ -1,0 +1,20 @@
+with source as (
+    {{ passed_rows(source('facebook', 'facebook__profile')) }}
+),
+
+final as (
+    select
+        run_id,
+        business_id,
+        account_id,
+        record_key,
+        observed_at,
+        {{ key_day() }} as observed_date,
+        payload ->> 'name' as name,
+        payload ->> 'username' as username,
+        payload ->> 'link' as link,
+        {{ json_number('$.followers_count') }} as followers_count
+    from source
+)
+
+select * from final

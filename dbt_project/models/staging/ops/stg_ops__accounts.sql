@@ -1,0 +1,15 @@
+with source as (
+    select * from {{ source('ops', 'accounts') }}
+),
+
+final as (
+    select
+        business_id,
+        platform,
+        account_id,
+        is_enabled,
+        created_at
+    from source
+)
+
+select * from final

@@ -1,0 +1,21 @@
+with source as (
+    select * from {{ source('ops', 'extract_runs') }}
+),
+
+final as (
+    select
+        run_id,
+        business_id,
+        platform,
+        account_id,
+        stream,
+        state,
+        gate,
+        started_at,
+        finished_at,
+        error_class,
+        error_message
+    from source
+)
+
+select * from final
