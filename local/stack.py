@@ -69,6 +69,7 @@ def start(layout: Layout, kept: world.World, progress: Progress) -> Stack:
     progress(f"database ready on port {server.port}")
     base = {
         **environment.inherited(),
+        processes.MARK: str(layout.root),
         **environment.airflow(layout, server, secrets, chosen["ui"]),
         **environment.pipeline(layout, server, now=kept.now),
     }

@@ -118,6 +118,7 @@ def publish(drafts: Iterable[Draft], manifest: Draft) -> None:
         draft.temporary.replace(draft.final)
     if changed:
         _sync_folder(manifest.final.parent)
+    manifest.temporary.replace(manifest.final)
     _sync_folder(manifest.final.parent)
 
 

@@ -34,13 +34,6 @@ def platform_day(platform: str, at: datetime) -> date:
     return pacific_day(at) if platform in ("facebook", "instagram") else at.astimezone(UTC).date()
 
 
-def platform_bounds(platform: str, day: date) -> tuple[datetime, datetime]:
-    """Start and end (exclusive, UTC) of one of the platform's days."""
-    if platform in ("facebook", "instagram"):
-        return pacific_start(day), pacific_end(day)
-    return utc_start(day), utc_start(day + DAY)
-
-
 def days_within(since: datetime, until: datetime) -> list[date]:
     """The days whose noon UTC lies in [since, until).
 

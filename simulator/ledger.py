@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -75,9 +74,3 @@ def path_without_secrets(url: str) -> str:
     split = urlsplit(url)
     kept = "&".join(f"{name}={value}" for name, value in without_secrets(split.query).items())
     return f"{split.path}?{kept}" if kept else split.path
-
-
-def by_platform(calls: list[Call]) -> Iterator[tuple[str, int]]:
-    """How many calls each platform got."""
-    for platform in sorted({call.platform for call in calls}):
-        yield platform, sum(1 for call in calls if call.platform == platform)

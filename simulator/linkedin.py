@@ -34,9 +34,12 @@ SUNSET = {
     "202606": date(2027, 6, 15),
     "202607": date(2027, 7, 15),
     "202608": date(2027, 8, 17),
-    "202609": date(2027, 9, 15),
+    "202609": date.max,
 }
-"""When each version stops to answer: https://learn.microsoft.com/en-us/linkedin/marketing/integrations/migrations"""
+"""When each version stops to answer: https://learn.microsoft.com/en-us/linkedin/marketing/integrations/migrations
+
+The newest (really 2027-09-15) never does: there is none here to move on to, and a demonstration must not die of age.
+"""
 
 LONGEST_URL = 8_192
 LONGEST_RANGE = timedelta(days=426)

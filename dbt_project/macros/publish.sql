@@ -51,6 +51,8 @@
     {%- endfor -%}
     {%- if failed -%}
         {%- set refusal = 'nothing was published and the last publication stands, because of ' ~ failed | join(', ') -%}
+    {%- elif flags.EMPTY -%}
+        {%- set refusal = 'nothing was published, because --empty builds no rows' -%}
     {%- elif absent -%}
         {%- set refusal = 'nothing was published, because the selection left out ' ~ absent | join(', ') -%}
     {%- endif -%}

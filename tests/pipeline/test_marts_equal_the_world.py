@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,13 @@ from tests.pipeline import oracle
 from tests.pipeline.conftest import Built
 
 pytestmark = pytest.mark.slow
+DAY = timedelta(days=1)
+CALENDAR = {
+    "linkedin": ZoneInfo("UTC"),
+    "twitter": ZoneInfo("UTC"),
+    "facebook": ZoneInfo("America/Los_Angeles"),
+    "instagram": ZoneInfo("America/Los_Angeles"),
+}
 
 
 def assert_same(actual: pd.DataFrame, expected: pd.DataFrame, keys: Sequence[str], values: Sequence[str]) -> None:
@@ -34,7 +43,9 @@ def assert_same(actual: pd.DataFrame, expected: pd.DataFrame, keys: Sequence[str
 
 
 def _same(ours: object, theirs: object) -> bool:
-    return (ours is None and theirs is None) or bool(ours == theirs)
+    if isinstance(ours, list) or isinstance(theirs, list):
+        return ours == theirs
+    return bool(pd.isna(ours) and pd.isna(theirs)) or bool(ours == theirs)
 
 
 def _comparable(frame: pd.DataFrame, keys: Sequence[str], values: Sequence[str]) -> pd.DataFrame:
@@ -156,15 +167,39 @@ def test_content_types_equal_the_world(built: Built):
     assert_same(built.table("marts.content_types"), expected, ["business_id", "platform", "content_type"], values)
 
 
+# How many days of flows a first run asks for; the world could tell Facebook's for longer.
+HISTORY = {"linkedin": 365, "twitter": 0, "facebook": 365, "instagram": 30}
+
+
 def test_daily_followers_equal_the_world(built: Built):
     expected = pd.DataFrame(built.world.expected_account_daily(built.observed))
+    first_day = {
+        platform: built.observed[0].astimezone(CALENDAR[platform]).date() - timedelta(days=days)
+        for platform, days in HISTORY.items()
+    }
+    asked = [day >= first_day[platform] for day, platform in zip(expected["day"], expected["platform"], strict=True)]
     keys = ["business_id", "platform", "account_id", "day"]
-    for name in ("followers_count", "gained", "lost", "net"):
-        expected[name] = pd.to_numeric(expected[name])
-    assert_same(built.table("marts.audience_growth"), expected, keys, ["followers_count", "gained", "lost", "net"])
+    values = ["followers_count", "gained", "lost", "net"]
+    expected = expected[asked].astype(dict.fromkeys(values, "float64"))
+    # X tells no flows: its net is the difference between the snapshots of two days in a row.
+    is_x = expected["platform"] == "twitter"
+    snapshots = expected[is_x].sort_values(keys)
+    days_apart = snapshots.groupby("account_id")["day"].transform(lambda days: days.diff().map(lambda gap: gap == DAY))
+    expected.loc[is_x, "net"] = snapshots.groupby("account_id")["followers_count"].diff().where(days_apart.eq(True))
+    assert_same(built.table("marts.audience_growth"), expected, keys, values)
 
 
 def test_demographics_equal_the_world(built: Built):
     expected = pd.DataFrame(built.world.expected_demographics(built.observed))
+    actual = built.table("marts.audience_demographics")
     keys = ["business_id", "platform", "account_id", "day", "dimension", "value"]
-    assert_same(built.table("marts.audience_demographics"), expected, keys, ["followers", "share"])
+    values = ["followers", "share"]
+    dated = actual["platform"] != "facebook"
+    assert_same(actual[dated], expected[expected["platform"] != "facebook"], keys, values)
+    # Facebook dates its geography itself, by the Pacific day it ends: the newest of both is the same stock.
+    newest = [name for name in keys if name != "day"]
+    assert_same(_newest(actual[~dated]), _newest(expected[expected["platform"] == "facebook"]), newest, values)
+
+
+def _newest(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[frame["day"] == frame.groupby("account_id")["day"].transform("max")]

@@ -116,6 +116,19 @@ def test_drafts_and_dark_posts_are_listed_and_without_statistics(
     assert reader.get(account, statistics_path(account, f"shares=List({urns})"))["elements"] == []
 
 
+def test_commentary_is_little_text_on_the_wire(reader: Reader, account: Account) -> None:
+    written = "\n".join(one["commentary"] for one in reader.get(account, posts_path(account))["elements"])
+
+    for markup in (
+        "{hashtag|\\#|AI}",
+        "{hashtag|\\#|data\\_engineering}",
+        "@[Acme Corp](urn:li:organization:123) \\(again\\)",
+        "C\\# developers wanted #hiring",
+        "50\\% off \\(today\\) {hashtag|\\#|Sale}",
+    ):
+        assert markup in written
+
+
 def test_count_is_at_most_100_and_the_author_must_be_an_organization(ask: Ask, account: Account, token: str) -> None:
     assert ask("linkedin", posts_path(account, count=101), token=token).status_code == 400
 

@@ -116,7 +116,9 @@ def public_metrics(impressions: int, likes: int, replies: int, reposts: int, quo
 
 def insights(**values: Any) -> Payload:
     """Meta's nested insights."""
-    return {"data": [{"name": name, "period": "lifetime", "values": [{"value": value}]} for name, value in values.items()]}
+    return {
+        "data": [{"name": name, "period": "lifetime", "values": [{"value": value}]} for name, value in values.items()]
+    }
 
 
 def instagram_media(timestamp: str, media_type: str = "IMAGE", product: str = "FEED", **fields: Any) -> Payload:

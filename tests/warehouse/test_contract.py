@@ -55,7 +55,8 @@ def documents(pattern: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("mart", PROMISED)
 def test_a_mart_has_the_columns_of_the_contract(mart: str, reader: Callable[..., list[dict[str, Any]]]) -> None:
     rows = reader(
-        "select column_name, data_type from information_schema.columns where table_schema = 'marts' and table_name = %s", mart
+        "select column_name, data_type from information_schema.columns where table_schema = 'marts' and table_name = %s",
+        mart,
     )
     present = {row["column_name"]: row["data_type"] for row in rows}
     assert set(PROMISED[mart].split()) <= set(present)
@@ -79,7 +80,10 @@ def test_every_model_and_column_is_described() -> None:
     described = {model["name"] for model in models if model["description"].strip()}
     assert described == {path.stem for path in PROJECT.glob("models/**/*.sql")}
     assert [
-        (model["name"], column["name"]) for model in models for column in model["columns"] if not column.get("description")
+        (model["name"], column["name"])
+        for model in models
+        for column in model["columns"]
+        if not column.get("description")
     ] == []
 
 
@@ -103,7 +107,9 @@ def test_only_staging_reads_sources_and_marts_rest_on_core() -> None:
     def models_that(word: str, folder: str) -> list[Path]:
         return [path for path in PROJECT.glob(f"models/{folder}/**/*.sql") if word in path.read_text()]
 
-    core = {path.stem for path in PROJECT.glob("models/core/*.sql")} | {path.stem for path in PROJECT.glob("seeds/core/*.csv")}
+    core = {path.stem for path in PROJECT.glob("models/core/*.sql")} | {
+        path.stem for path in PROJECT.glob("seeds/core/*.csv")
+    }
     assert not [path for layer in ("intermediate", "core", "publish") for path in models_that("source(", layer)]
     for mart in PROJECT.glob("models/publish/*.sql"):
         assert {part.split("'")[0] for part in mart.read_text().split("ref('")[1:]} <= core, mart

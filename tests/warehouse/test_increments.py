@@ -47,7 +47,8 @@ def core_of(environment: Environment) -> dict[str, list[str]]:
     """Every row of core as text, in order."""
     return {
         table: [
-            row["row"] for row in read(environment, f"select q::text as row from (select {what} from core.{table}) q order by 1")
+            row["row"]
+            for row in read(environment, f"select q::text as row from (select {what} from core.{table}) q order by 1")
         ]
         for table, what in TABLES.items()
     }
@@ -95,7 +96,13 @@ def land_late_arrivals(connection: Any) -> None:
     posted = "2026-11-15T08:30:00.000Z"
     metrics = public_metrics(150, 15, 2, 3, 0, 1)
     land(connection, TWITTER, "posts", {"101": tweet("101", posted, "#Between", public_metrics=metrics)}, at=EARLIER)
-    land(connection, TWITTER, "posts", {"101": tweet("101", posted, "#First", public_metrics=metrics)}, at=EARLIER - timedelta(9))
+    land(
+        connection,
+        TWITTER,
+        "posts",
+        {"101": tweet("101", posted, "#First", public_metrics=metrics)},
+        at=EARLIER - timedelta(9),
+    )
     clicks = {"101": {"id": "101", "organic_metrics": {"url_link_clicks": 9}}}
     land(connection, TWITTER, "post_metrics", clicks, at=LATER + timedelta(hours=1))
     land(
@@ -117,7 +124,9 @@ def land_late_arrivals(connection: Any) -> None:
     countries = f"{FACEBOOK.account_id}:page_follows_country:2026-11-21"
     land(connection, FACEBOOK, "audience", {countries: {"value": {"DE": 150, "CH": 2}}}, at=LATER)
     land(connection, FACEBOOK, "audience", {countries: {"value": {"FR": 1}}}, at=EARLIER)
-    land(connection, INSTAGRAM, "profile", {f"{INSTAGRAM.account_id}:account:2026-11-22": {"username": "new"}}, at=LATER)
+    land(
+        connection, INSTAGRAM, "profile", {f"{INSTAGRAM.account_id}:account:2026-11-22": {"username": "new"}}, at=LATER
+    )
     connection.execute("update ops.businesses set timezone = 'Asia/Kathmandu' where business_id = 1")
 
 

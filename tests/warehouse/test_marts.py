@@ -100,7 +100,9 @@ def test_rates_are_percentages_and_null_over_zero(reader: Rows) -> None:
 
 
 def test_followers_at_publish_need_history(reader: Rows) -> None:
-    rows = reader("select post_id, followers_at_publish as known from marts.post_performance where platform = 'twitter'")
+    rows = reader(
+        "select post_id, followers_at_publish as known from marts.post_performance where platform = 'twitter'"
+    )
     assert {row["post_id"]: row["known"] for row in rows} == {
         "101": 480, "102": None, "103": 480, "104": 480, "105": None, "106": None,
     }  # fmt: skip
@@ -120,7 +122,6 @@ def test_growth_takes_each_platforms_own_words(reader: Rows) -> None:
         ("facebook", date(2026, 11, 19), 273, 5, 2, 3),
         ("facebook", date(2026, 11, 21), 275, None, None, None),
         ("instagram", date(2026, 11, 19), None, 17, 20, -3),
-        ("instagram", date(2026, 11, 20), None, 4, None, None),
         ("instagram", date(2026, 11, 21), 4551, None, None, None),
         ("linkedin", date(2026, 11, 18), None, None, None, 40),
         ("linkedin", date(2026, 11, 19), None, None, None, -4),
@@ -150,7 +151,9 @@ def test_demographics_have_codes_labels_and_shares(reader: Rows) -> None:
 
 
 def test_best_hours_are_in_the_time_zone_of_each_business(reader: Rows) -> None:
-    rows = reader("select hour, posts, avg_engagement, is_best from marts.best_hours where business_id = 2 order by hour")
+    rows = reader(
+        "select hour, posts, avg_engagement, is_best from marts.best_hours where business_id = 2 order by hour"
+    )
     assert [tuple(row.values()) for row in rows] == [(15, 1, 8, True), (22, 1, 5, False), (23, 1, 8, False)]
     days = reader("select weekday, posts, is_best from marts.best_days where business_id = 2 order by weekday")
     assert [tuple(row.values()) for row in days] == [(2, 2, False), (3, 1, True)]

@@ -26,7 +26,9 @@ def test_a_failing_audit_leaves_the_last_publication_in_place(copy: Environment,
     published = read(copy, "select * from publish.publications order by 1")
     before = read(copy, "select * from marts.post_performance order by platform, post_id")
     with connect(copy) as connection:
-        connection.execute("update core.dim_posts set content_type = 'nonsense', text = 'changed' where post_id = '101'")
+        connection.execute(
+            "update core.dim_posts set content_type = 'nonsense', text = 'changed' where post_id = '101'"
+        )
     done = dbt(copy, "build", ok=False)
     assert "publish: nothing was published and the last publication stands" in done.stdout
     assert "accepted_values_dim_posts_content_type" in done.stdout
@@ -48,7 +50,9 @@ def test_a_changed_mart_is_rebuilt_and_keeps_its_grants(copy: Environment, dbt: 
     done = dbt(copy, "build", "--select", "publish", project=changed)
     assert "1 rebuilt, 13 refreshed" in done.stdout.replace("13 refreshed, 1 rebuilt", "1 rebuilt, 13 refreshed")
     assert [mart for mart, action in actions(copy).items() if action != "refreshed"] == ["best_days"]
-    assert read(copy, "select business_id, platform, weekday from marts.best_days where is_best order by 1, 2") != before
+    assert (
+        read(copy, "select business_id, platform, weekday from marts.best_days where is_best order by 1, 2") != before
+    )
     granted = read(copy, "select has_table_privilege('bi_of_changed', 'marts.best_days', 'select') as granted")
     assert granted[0]["granted"]
 
@@ -67,7 +71,9 @@ def test_a_role_reads_the_rows_of_its_business_alone(built: Environment) -> None
         connection.execute("grant select on all tables in schema marts to reader_of_two")
         connection.execute("insert into ops.tenant_grants (role_name, business_id) values ('reader_of_two', 2)")
     reader = {**built, "PGUSER": "reader_of_two", "PGPASSWORD": "reader"}
-    marts = [row["name"] for row in read(built, "select viewname::text as name from pg_views where schemaname = 'marts'")]
+    marts = [
+        row["name"] for row in read(built, "select viewname::text as name from pg_views where schemaname = 'marts'")
+    ]
     assert len(marts) == 14
     for mart in marts:
         seen = {row["business_id"] for row in read(reader, f"select distinct business_id from marts.{mart}")}

@@ -71,7 +71,12 @@ def land_linkedin(connection: psycopg.Connection) -> None:
         "post_metrics",
         {
             "urn:li:share:1": linkedin_statistics(
-                impressionCount=2610, uniqueImpressionsCount=1874, clickCount=52, likeCount=31, commentCount=8, shareCount=6
+                impressionCount=2610,
+                uniqueImpressionsCount=1874,
+                clickCount=52,
+                likeCount=31,
+                commentCount=8,
+                shareCount=6,
             ),
             "urn:li:share:2": linkedin_statistics(
                 impressionCount=0, clickCount=4, likeCount=-1, commentCount=0, shareCount=0
@@ -87,7 +92,9 @@ def land_linkedin(connection: psycopg.Connection) -> None:
         {
             f"{LINKEDIN.account_id}:follower_gains:2026-11-18": gains(midnight, 38, 2),
             f"{LINKEDIN.account_id}:follower_gains:2026-11-19": gains(midnight + timedelta(days=1), -4, 0),
-            f"{LINKEDIN.account_id}:share_statistics:2026-11-18": linkedin_statistics(impressionCount=640, clickCount=14),
+            f"{LINKEDIN.account_id}:share_statistics:2026-11-18": linkedin_statistics(
+                impressionCount=640, clickCount=14
+            ),
             f"{LINKEDIN.account_id}:page_statistics:2026-11-18": {
                 "totalPageStatistics": {"views": {"allPageViews": {"pageViews": 412}}}
             },
@@ -140,7 +147,11 @@ def land_twitter(connection: psycopg.Connection) -> None:
         connection,
         TWITTER,
         "posts",
-        {"101": tweet("101", "2026-11-15T08:30:00.000Z", "Old words", public_metrics=public_metrics(100, 10, 1, 2, 0, 0))},
+        {
+            "101": tweet(
+                "101", "2026-11-15T08:30:00.000Z", "Old words", public_metrics=public_metrics(100, 10, 1, 2, 0, 0)
+            )
+        },
         at=YESTERDAY,
     )
     land(
@@ -183,9 +194,13 @@ def land_twitter(connection: psycopg.Connection) -> None:
             "104": tweet("104", "2026-11-13T08:30:00.000Z", "Link https://t.co/a", entities=outside),
             "105": tweet("105", "2026-11-12T08:30:00.000Z", "Photos", includes=photos),
             "106": tweet("106", "2026-11-11T08:30:00.000Z", "Poll", attachments={"poll_ids": ["1"]}),
-            "107": tweet("107", "2026-11-10T08:30:00.000Z", "@x yes", referenced_tweets=[{"type": "replied_to", "id": "1"}]),
+            "107": tweet(
+                "107", "2026-11-10T08:30:00.000Z", "@x yes", referenced_tweets=[{"type": "replied_to", "id": "1"}]
+            ),
             "108": tweet("108", "2026-11-10T08:30:00.000Z", "@x yes", in_reply_to_user_id="1"),
-            "109": tweet("109", "2026-11-10T08:30:00.000Z", "RT @x: y", referenced_tweets=[{"type": "retweeted", "id": "1"}]),
+            "109": tweet(
+                "109", "2026-11-10T08:30:00.000Z", "RT @x: y", referenced_tweets=[{"type": "retweeted", "id": "1"}]
+            ),
         },
     )
     for instant, followers in ((AS_OF - timedelta(days=8), 480), (YESTERDAY, 500), (AS_OF, 497)):
@@ -236,10 +251,14 @@ def land_facebook(connection: psycopg.Connection) -> None:
                 "created_time": "2026-11-02T16:00:00+0000",
                 "permalink_url": "https://www.facebook.com/reel/1234567890",
                 "is_published": True,
-                "attachments": attachment(media_type="video", type="video_inline", url="https://www.facebook.com/reel/1"),
+                "attachments": attachment(
+                    media_type="video", type="video_inline", url="https://www.facebook.com/reel/1"
+                ),
                 "comments": summary(0),
                 "insights": insights(
-                    post_reactions_by_type_total={"like": 2, "love": 1}, post_video_views=300, post_video_view_time=45500
+                    post_reactions_by_type_total={"like": 2, "love": 1},
+                    post_video_views=300,
+                    post_video_view_time=45500,
                 ),
             },
             "1_3": {
@@ -323,7 +342,10 @@ def land_instagram(connection: psycopg.Connection) -> None:
     land(connection, INSTAGRAM, "post_metrics", {"i2": insights(ig_reels_video_view_total_time=47678166)})
     follows = {
         "dimension_keys": ["follow_type"],
-        "results": [{"dimension_values": ["FOLLOWER"], "value": 17}, {"dimension_values": ["NON_FOLLOWER"], "value": 20}],
+        "results": [
+            {"dimension_values": ["FOLLOWER"], "value": 17},
+            {"dimension_values": ["NON_FOLLOWER"], "value": 20},
+        ],
     }
     land(
         connection,
@@ -352,7 +374,9 @@ def land_instagram(connection: psycopg.Connection) -> None:
                         "breakdowns": [
                             {
                                 "dimension_keys": dimensions,
-                                "results": [{"dimension_values": list(keys), "value": count} for keys, count in results],
+                                "results": [
+                                    {"dimension_values": list(keys), "value": count} for keys, count in results
+                                ],
                             }
                         ]
                     }

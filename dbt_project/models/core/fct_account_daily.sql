@@ -52,7 +52,7 @@ days as (
         measured_date,
         coalesce(max(followers_stock), max(followers_seen)) as followers_count,
         max(followers_seen) as followers_seen,
-        coalesce(max(followers_gained), max(followers_new)) as followers_gained,
+        max(followers_gained) as followers_gained,
         max(followers_lost) as followers_lost,
         max(followers_net) as followers_net,
         {% for column in told %}

@@ -3,7 +3,7 @@
     `followers_seen` what a profile said on that day. A column the record does not tell is NULL.
 -#}
 {%- set columns = [
-    'followers_stock', 'followers_seen', 'followers_gained', 'followers_new', 'followers_lost', 'followers_net',
+    'followers_stock', 'followers_seen', 'followers_gained', 'followers_lost', 'followers_net',
     'impressions', 'reach', 'likes', 'comments', 'shares', 'saves', 'clicks', 'interactions', 'accounts_engaged',
     'page_views', 'website_clicks',
 ] -%}
@@ -33,7 +33,6 @@
     ('instagram', ref('stg_instagram__profile'), 'observed_date', {'followers_seen': 'followers_count'}),
     ('instagram', ref('stg_instagram__account_daily'), 'measured_date', {
         'followers_gained': "case when metric = 'follows_and_unfollows' then follows end",
-        'followers_new': "case when metric = 'follower_count' then value end",
         'followers_lost': "case when metric = 'follows_and_unfollows' then unfollows end",
         'impressions': "case when metric = 'views' then value end",
         'reach': "case when metric = 'reach' then value end",
