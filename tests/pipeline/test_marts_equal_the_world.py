@@ -43,8 +43,8 @@ def assert_same(actual: pd.DataFrame, expected: pd.DataFrame, keys: Sequence[str
 
 
 def _same(ours: object, theirs: object) -> bool:
-    if isinstance(ours, list) or isinstance(theirs, list):
-        return ours == theirs
+    if isinstance(ours, list) and isinstance(theirs, list):
+        return sorted(ours) == sorted(theirs)
     return bool(pd.isna(ours) and pd.isna(theirs)) or bool(ours == theirs)
 
 
