@@ -1,7 +1,7 @@
 {# On-run-end: what every node did, into ops.dbt_results, so that one task per layer loses no visibility. #}
 {% macro record_results(results) %}
     {%- if execute and results and flags.WHICH in ('build', 'run', 'test', 'seed') -%}
-        insert into {{ source('ops', 'dbt_results') }}
+        insert into {{ source_of('dbt_results') }}
             (invocation_id, unique_id, resource_type, status, failures, execution_seconds, message)
         values
             {%- for result in results %}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +83,10 @@ def copy(new_database: Callable[[str], Environment], built: Environment) -> Envi
 
 
 @pytest.fixture
-def reader(built: Environment) -> Iterator[Callable[..., list[dict[str, Any]]]]:
+def reader(built: Environment) -> Callable[..., list[dict[str, Any]]]:
     """Query the published warehouse."""
 
     def query(statement: str, *parameters: Sequence[object]) -> list[dict[str, Any]]:
         return read(built, statement, *parameters)
 
-    yield query
+    return query

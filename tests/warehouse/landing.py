@@ -64,8 +64,10 @@ def land(
         "insert into ops.extract_runs (run_id, business_id, platform, account_id, stream, state, gate, as_of,"
         " window_until, lease_expires_at, listed, stored, started_at, finished_at)"
         " values (%s, %s, %s, %s, %s, 'complete', %s, %s, %s, %s, %s, %s, %s, %s)",
-        (run_id, account.business_id, account.platform, account.account_id, full_name, gate, at, at, at)
-        + (len(rows), len(rows), at, at),
+        (
+            *(run_id, account.business_id, account.platform, account.account_id, full_name, gate),
+            *(at, at, at, len(rows), len(rows), at, at),
+        ),
     )
     for record_key, payload in rows.items():
         digest = hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).digest()

@@ -18,15 +18,15 @@ METRICS = (
 )
 #: Columns of contract section 5, without the grain's; more may be added, none may go.
 PROMISED = {
-    "post_performance": f"business_id account_id platform post_id published_at published_at_local content_type text permalink"
-    f" hashtags {METRICS} engagement engagement_rate engagement_rate_by_reach engagement_rate_by_followers"
+    "post_performance": "business_id account_id platform post_id published_at published_at_local content_type text"
+    f" permalink hashtags {METRICS} engagement engagement_rate engagement_rate_by_reach engagement_rate_by_followers"
     " click_through_rate virality_rate followers_at_publish metrics_observed_at is_deleted",
     "post_analytics": "business_id id published_post_id post_id platform impressions likes comments shares clicks"
     " engagement_rate synced_at created_at",
     "audience_insights": "business_id platform day id followers_count follower_growth_rate age_demographics"
     " gender_demographics location_demographics synced_at created_at",
-    "analytics_summaries": "business_id platform period period_start posts impressions likes comments shares clicks engagement"
-    " engagement_rate avg_engagement_per_post followers_count is_partial rated_engagement rated_impressions",
+    "analytics_summaries": "business_id platform period period_start posts impressions likes comments shares clicks"
+    " engagement engagement_rate avg_engagement_per_post followers_count is_partial rated_engagement rated_impressions",
     "engagement_overview": "business_id platform window_days posts impressions likes comments shares clicks engagement"
     " engagement_rate rated_engagement rated_impressions previous_posts previous_impressions previous_likes"
     " previous_comments previous_shares previous_clicks previous_engagement previous_engagement_rate",
@@ -35,11 +35,12 @@ PROMISED = {
     "top_posts": "business_id platform window_days metric rank post_id value",
     "content_types": "business_id platform content_type posts avg_engagement median_engagement engagement_rate"
     " rated_engagement rated_impressions",
-    "best_hours": "business_id platform hour posts avg_engagement engagement_rate is_best rated_engagement rated_impressions",
+    "best_hours": "business_id platform hour posts avg_engagement engagement_rate is_best rated_engagement"
+    " rated_impressions",
     "best_days": "business_id platform weekday posts avg_engagement engagement_rate is_best rated_engagement"
     " rated_impressions",
-    "hashtags": "business_id platform hashtag display posts avg_engagement total_engagement engagement_rate lift lift_low"
-    " lift_high q_value verdict first_used_at last_used_at rated_engagement rated_impressions",
+    "hashtags": "business_id platform hashtag display posts avg_engagement total_engagement engagement_rate lift"
+    " lift_low lift_high q_value verdict first_used_at last_used_at rated_engagement rated_impressions",
     "audience_growth": "business_id account_id day followers_count gained lost net growth_rate",
     "audience_demographics": "business_id account_id day dimension value label followers share",
     "data_freshness": "business_id account_id stream last_success_at age_hours is_stale last_error",
@@ -55,7 +56,8 @@ def documents(pattern: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("mart", PROMISED)
 def test_a_mart_has_the_columns_of_the_contract(mart: str, reader: Callable[..., list[dict[str, Any]]]) -> None:
     rows = reader(
-        "select column_name, data_type from information_schema.columns where table_schema = 'marts' and table_name = %s",
+        "select column_name, data_type from information_schema.columns"
+        " where table_schema = 'marts' and table_name = %s",
         mart,
     )
     present = {row["column_name"]: row["data_type"] for row in rows}

@@ -14,8 +14,9 @@ Rows = Callable[..., list[dict[str, Any]]]
 pytestmark = pytest.mark.slow
 
 METRICS = (
-    "impressions reach views clicks likes reactions comments shares reposts quotes saves video_views watch_time_seconds"
-).split()
+    "impressions", "reach", "views", "clicks", "likes", "reactions", "comments", "shares", "reposts", "quotes", "saves",
+    "video_views", "watch_time_seconds",
+)  # fmt: skip
 
 #: (platform, post_id): content type and the metrics in the order of METRICS; None where nobody says.
 EXPECTED_POSTS: dict[tuple[str, str], tuple[object, ...]] = {
@@ -161,8 +162,8 @@ def test_best_hours_are_in_the_time_zone_of_each_business(reader: Rows) -> None:
 
 def test_summaries_add_up_to_all(reader: Rows) -> None:
     rows = reader(
-        "select platform, posts, impressions, engagement, rated_engagement, rated_impressions, followers_count, is_partial"
-        " from marts.analytics_summaries where business_id = 1 and period = 'month' and period_start = '2026-11-01'"
+        "select platform, posts, impressions, engagement, rated_engagement, rated_impressions, followers_count,"
+        " is_partial from marts.analytics_summaries where business_id = 1 and period = 'month' and period_start = '2026-11-01'"
     )
     assert {row["platform"]: tuple(row.values())[1:] for row in rows} == {
         "all": (11, 16655, 490, 487, 16655, 6323, True),
@@ -190,7 +191,11 @@ def test_a_window_without_posts_is_a_row_of_none(reader: Rows) -> None:
 def test_freshness_knows_streams_that_never_ran(reader: Rows) -> None:
     rows = reader("select stream, last_success_at, is_stale from marts.data_freshness where business_id = 2")
     assert {row["stream"] for row in rows} == {
-        "instagram__profile", "instagram__posts", "instagram__post_metrics", "instagram__account_daily", "instagram__audience",
-    }  # fmt: skip
+        "instagram__profile",
+        "instagram__posts",
+        "instagram__post_metrics",
+        "instagram__account_daily",
+        "instagram__audience",
+    }
     assert all(row["is_stale"] for row in rows if row["last_success_at"] is None)
     assert [row["stream"] for row in rows if row["last_success_at"]] == ["instagram__posts"]

@@ -307,7 +307,7 @@ def land_facebook(connection: psycopg.Connection) -> None:
 
 
 def land_instagram(connection: psycopg.Connection) -> None:
-    """A carousel, a reel with its watch time, an image whose insights are silent, an ad and a story; one more tenant."""
+    """A carousel, a reel with watch time, an image whose insights are silent, an ad, a story; and a second tenant."""
     land(
         connection,
         INSTAGRAM,
