@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 
 from extractors import accounts, status
-from extractors.errors import ConfigurationError, WarehouseUnavailable
+from extractors.errors import ConfigurationError, PipelineError, WarehouseUnavailable
 from extractors.extract import RunResult, chosen_streams, extract_account
 from extractors.migrate import migrate
 from extractors.plan import plan
@@ -34,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ConfigurationError, WarehouseUnavailable) as error:
         print(f"error: {error}", file=sys.stderr)
         return WRONG_USE
+    except PipelineError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return SOME_FAILED
     except psycopg.errors.UndefinedTable:
         print(f"error: {accounts.not_migrated(Settings.from_environment())}", file=sys.stderr)
         return WRONG_USE
@@ -161,13 +164,13 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
     refused = [gate for gate in gates if not gate.passed]
     failed = [result for result in results if result.error is not None]
     if options.json:
-        print(json.dumps({"runs": [_result_facts(r) for r in results], "refused": [g.as_dict() for g in refused]}))
+        print(json.dumps({"runs": [_result_facts(r) for r in results], "refused": [asdict(gate) for gate in refused]}))
     else:
         _print_run_summary(results, len(gates) - len(refused))
     for line in dict.fromkeys(_failure_line(result) for result in failed):
         print(line, file=sys.stderr)
-    for gate in refused:
-        print(f"refused: {gate}", file=sys.stderr)
+    for line in (line for gate in refused for line in gate.lines()):
+        print(f"refused: {line}", file=sys.stderr)
     return SOME_FAILED if failed or refused else OK
 
 

@@ -14,7 +14,8 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -202,16 +203,18 @@ def _taken(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _run(command: list[str | Path], log: Path | None = None) -> subprocess.CompletedProcess[bytes]:
+def _run(command: Sequence[object], log: Path | None = None) -> subprocess.CompletedProcess[bytes]:
     """Run a program as the server's owner; its output goes to a file, since pg_ctl's children keep pipes open."""
     owner = _owner()
-    identity = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []} if owner else {}
-    output = log.open("ab") if log else subprocess.DEVNULL
-    try:
+    with log.open("ab") if log else nullcontext(subprocess.DEVNULL) as output:
         return subprocess.run(
             [str(part) for part in command],
-            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd="/", check=False, **identity,
-        )  # fmt: skip
-    finally:
-        if log:
-            output.close()  # type: ignore[union-attr]
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd="/",
+            check=False,
+            user=owner.pw_uid if owner else None,
+            group=owner.pw_gid if owner else None,
+            extra_groups=[] if owner else None,
+        )

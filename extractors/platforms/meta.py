@@ -7,6 +7,7 @@ and "throttled" over HTTP 400, so the body's code decides.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -31,6 +32,10 @@ PACIFIC = ZoneInfo("America/Los_Angeles")
 
 RATE_LIMITS = frozenset({4, 17, 32, 341, 613, 80001, 80002})
 PERMISSIONS = frozenset({3, 10, *range(200, 300)})
+# Two refusals for want of a permission come as "invalid parameter" (code 100); only their words tell them apart.
+NEEDS_PERMISSION = re.compile(r"missing permission|Access requires", re.IGNORECASE)
+# What a next link may move a list by; nothing else of it is used.
+PLACES = ("after", "until", "__paging_token")
 USAGE_HEADERS = ("x-app-usage", "x-page-usage")
 
 
@@ -55,11 +60,12 @@ def after_cursor(body: Any, params: Params) -> Params | None:
     link = paging.get("next")
     if not link:
         return None
-    in_link = parse_qs(urlsplit(str(link)).query).get("after", [None])[-1]
-    cursor = (paging.get("cursors") or {}).get("after") or in_link
-    if not isinstance(cursor, str) or not cursor:
+    in_link = {name: values[-1] for name, values in parse_qs(urlsplit(str(link)).query).items() if name in PLACES}
+    cursor = (paging.get("cursors") or {}).get("after")
+    place = {"after": cursor} if isinstance(cursor, str) and cursor else in_link
+    if not place:
         raise ContractBroken("graph: the next link has no cursor", LOOK)
-    return {**params, "after": cursor}
+    return {**params, **place}
 
 
 def unix(edge_at: datetime) -> str:
@@ -136,6 +142,8 @@ def _by_code(code: Any, subcode: Any, message: str, said: str, answer: Answer, a
     if code in (190, 102, 2500):
         return TokenDead(said, f"log in again and renew the token of {account.credential}")
     if code in PERMISSIONS:
+        return PermissionLost(said, f"grant what the message names to the app and token of {account.credential}")
+    if code == 100 and subcode != 33 and NEEDS_PERMISSION.search(message):
         return PermissionLost(said, f"grant what the message names to the app and token of {account.credential}")
     if (code == 100 and subcode == 33) or code == 803 or "Unknown path components" in message:
         return ObjectGone(said, f"check that {account.account_id} exists and the token may see it")

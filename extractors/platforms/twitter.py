@@ -213,11 +213,12 @@ def usage(answer: Answer, account: Account) -> Usage | None:
 
 
 def _reset(answer: Answer) -> datetime | None:
-    """When the window ends, at most 24 hours ahead, a second later than said for the clocks' sake."""
+    """When the window ends: not before now, at most 24 hours ahead, a second later than said for the clocks' sake."""
     seconds = _number(answer.headers.get("x-rate-limit-reset"))
     if seconds is None or not 0 < seconds < 32_503_680_000:
         return None
-    return min(datetime.fromtimestamp(seconds, UTC) + timedelta(seconds=1), answer.at + timedelta(hours=24))
+    said = datetime.fromtimestamp(seconds, UTC)
+    return min(max(said, answer.at) + timedelta(seconds=1), answer.at + timedelta(hours=24))
 
 
 def _number(header: str | None) -> int | None:
