@@ -1,10 +1,7 @@
 # One image for every service of docker-compose.yml: Airflow, the pipeline, dbt and Great Expectations in one environment.
 FROM python:3.11.14-slim-bookworm
 
-RUN apt-get update \
-    && apt-get install --no-install-recommends --yes libpq5 tini \
-    && rm -rf /var/lib/apt/lists/* \
-    && useradd --create-home --uid 50000 pipeline
+RUN useradd --create-home --uid 50000 pipeline
 
 WORKDIR /app
 COPY requirements.txt .
@@ -24,5 +21,4 @@ ENV PYTHONPATH=/app:/app/local/airflow_config \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1
 USER pipeline
-ENTRYPOINT ["tini", "--"]
 CMD ["airflow", "version"]

@@ -21,7 +21,7 @@ from local import (
     stack,
     world,
 )
-from local.layout import Layout, default, keys
+from local.layout import Layout, default, keys, relative
 from local.processes import StackError
 from local.services import SERVICES
 
@@ -81,6 +81,7 @@ def up(layout: Layout) -> int:
             stack.stop(layout)
             raise
     print(f"\nAirflow's UI:  {running.base_url}\nuser:          admin\npassword:      {running.keys.admin}")
+    print(f"database:      PGSERVICEFILE={relative(layout.root / 'pg_service.conf')} psql service=warehouse")
     print("\nThe schedules are on. `make down` stops the stack and loses nothing.")
     return 0
 

@@ -74,6 +74,11 @@ def default() -> Layout:
     return Layout(PROJECT / ".local")
 
 
+def relative(path: Path) -> str:
+    """Return the path as seen from the project, when it is below it."""
+    return str(path.relative_to(PROJECT)) if path.is_relative_to(PROJECT) else str(path)
+
+
 def read_json(path: Path) -> Any:
     """Return the file's value, or None when there is none or a crash left half of one."""
     try:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -15,11 +13,12 @@ import requests
 from psycopg import sql
 
 from extractors.registry import PLATFORMS
-from local.layout import PROJECT, Layout
+from local.layout import Layout, relative
 from local.postgres import Server
 from local.stack import Stack
 
 Row = tuple[Any, ...]
+WAREHOUSE = "warehouse"
 LAYERS = ("raw", "core", "marts")
 
 RELATIONS = """
@@ -80,9 +79,9 @@ class Story:
     days_since: int | None
 
 
-def before(server: Server, now: datetime) -> Story:
+def before(server: Server, now: datetime, database: str = WAREHOUSE) -> Story:
     """Return the database's clock, and how long before `now` the platforms were last read."""
-    with _connect(server) as connection:
+    with _connect(server, database) as connection:
         row = connection.execute(BEFORE, (now,)).fetchone()
     assert row is not None  # noqa: S101 - this query always has one row
     return Story(*row)
@@ -102,7 +101,7 @@ def days_asked(story: Story) -> dict[str, int]:
 
 def text(stack: Stack, story: Story, stages: Mapping[str, float]) -> str:
     """Return the closing summary."""
-    with _connect(stack.server) as connection:
+    with _connect(stack.server, WAREHOUSE) as connection:
         parts = [
             "",
             "=" * 78,
@@ -111,7 +110,8 @@ def text(stack: Stack, story: Story, stages: Mapping[str, float]) -> str:
             *_layers(connection, story),
             *_findings(connection),
             *_calls(stack, story),
-            *_files(stack.layout),
+            "\nReports",
+            *files(stack.layout),
             *_ways_to_look(stack.layout),
             *_stages(stages),
         ]
@@ -134,11 +134,9 @@ def _layers(connection: psycopg.Connection[Row], story: Story) -> Iterator[str]:
 def _findings(connection: psycopg.Connection[Row]) -> Iterator[str]:
     yield "\nWhat the data says"
     for platform, business, published, value, words, permalink in connection.execute(TOP_POST):
-        # A post may hold anything, also what a terminal would obey.
-        short = " ".join("".join(sign if sign.isprintable() else " " for sign in words or "").split())
         yield f"  Top post of 90 days: {business} on {platform}, {published:%Y-%m-%d %H:%M}, {value:,.0f} engagements"
-        yield f"    {short[:100]}{'...' if len(short) > 100 else ''}"
-        yield f"    {permalink or ''}"
+        yield f"    {one_line(words)}"
+        yield f"    {one_line(permalink)}"
     for name, zone, platform, weekday, hour, average, posts in connection.execute(BEST_TIMES):
         yield (
             f"  Best time for {name}: {platform}, {hour:02}:00 ({posts} posts, {average:,.0f} engagements each); "
@@ -166,12 +164,20 @@ def _per_platform(calls: Any) -> dict[str, int]:
     return counts
 
 
-def _files(layout: Layout) -> Iterator[str]:
-    yield "\nReports"
+def files(layout: Layout) -> list[str]:
+    """Return a line per exported file, with the manifest's count of rows."""
+    found = []
     for manifest in sorted(layout.exports.rglob("*.manifest.json")):
-        for file in sorted(manifest.parent.iterdir()):
-            rows = f"  ({json.loads(file.read_text()).get('rows')} rows)" if file == manifest else ""
-            yield f"  {relative(file)}{rows}"
+        rows = json.loads(manifest.read_text())["rows"]
+        found += [f"  {relative(file)}" for file in sorted(manifest.parent.iterdir()) if file != manifest]
+        found.append(f"  {relative(manifest)}  ({rows} rows)")
+    return found
+
+
+def one_line(words: str | None) -> str:
+    """Return the beginning of a post's text; it may hold anything, also what a terminal would obey."""
+    shown = " ".join("".join(sign if sign.isprintable() else " " for sign in words or "").split())
+    return shown if len(shown) <= 100 else f"{shown[:97]}..."
 
 
 def _ways_to_look(layout: Layout) -> Iterator[str]:
@@ -187,19 +193,14 @@ def _stages(stages: Mapping[str, float]) -> Iterator[str]:
         yield f"  {name:<32} {seconds:6.1f} s"
 
 
-def relative(path: Path) -> str:
-    """Return the path as seen from the project, when it is below it."""
-    return os.path.relpath(path, PROJECT) if path.is_relative_to(PROJECT) else str(path)
-
-
 def _count(connection: psycopg.Connection[Row], schema: str, name: str) -> int:
     query = sql.SQL("select count(*) from {}").format(sql.Identifier(schema, name))
     row = connection.execute(query).fetchone()
     return int(row[0]) if row else 0
 
 
-def _connect(server: Server) -> psycopg.Connection[Row]:
-    login = server.environment("warehouse")
+def _connect(server: Server, database: str) -> psycopg.Connection[Row]:
+    login = server.environment(database)
     return psycopg.connect(
         host=login["PGHOST"], port=login["PGPORT"], user=login["PGUSER"], password=login["PGPASSWORD"],
         dbname=login["PGDATABASE"], autocommit=True, options="-c timezone=UTC",

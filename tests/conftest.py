@@ -17,6 +17,16 @@ ROOT = Path(__file__).resolve().parent.parent
 #: What others recorded or computed lies beside the repository; tests that need it skip where it is not.
 SHARED = ROOT.parent / "shared"
 
+#: A test that gets none of these runs in memory: `make unit` is all of those.
+OUTSIDE = {"server", "simulator", "airflow_environment"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs neither a database nor a server."""
+    for item in items:
+        if not OUTSIDE & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.unit)
+
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgres.Server]:

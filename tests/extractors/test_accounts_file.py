@@ -5,7 +5,6 @@ import pytest
 from extractors.accounts import parse
 from extractors.errors import ConfigurationError
 
-pytestmark = pytest.mark.unit
 GOOD = """
 businesses:
   - business_id: 1

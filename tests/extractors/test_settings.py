@@ -8,8 +8,6 @@ import pytest
 from extractors.errors import ConfigurationError
 from extractors.settings import Settings, Warehouse
 
-pytestmark = pytest.mark.unit
-
 
 def test_the_defaults_are_the_real_platforms():
     settings = Settings.from_environment({})

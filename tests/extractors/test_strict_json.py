@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from extractors.strict_json import NotStrictJson, parse, storable_row
 
-pytestmark = pytest.mark.unit
 TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"))
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from extractors.spec import Window
 from extractors.windows import calls, first_day
 
-pytestmark = pytest.mark.unit
 PACIFIC = ZoneInfo("America/Los_Angeles")
 DAYS = st.dates(date(2024, 1, 1), date(2026, 12, 31))
 

@@ -14,7 +14,6 @@ import pytest
 from tests.pipeline import oracle
 from tests.pipeline.conftest import Built
 
-pytestmark = pytest.mark.slow
 DAY = timedelta(days=1)
 CALENDAR = {
     "linkedin": ZoneInfo("UTC"),

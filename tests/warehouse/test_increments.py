@@ -76,6 +76,9 @@ def test_a_quarantined_run_is_invisible_and_increments_equal_a_full_refresh(copy
             ),
         ]
         dbt(copy, *BUILD_CORE)
+        for stream, run_id in zip(("instagram__posts", "twitter__posts"), quarantined, strict=True):
+            assert read(copy, f"select 1 from raw.{stream} where run_id = %s", run_id)
+            assert not read(copy, f"select 1 from staging.stg_{stream} where run_id = %s", run_id)
         after = core_of(copy)
         # Freshness is about runs, and says so.
         assert after.pop("fct_stream_freshness") != before.pop("fct_stream_freshness")
@@ -103,6 +106,8 @@ def land_late_arrivals(connection: Any) -> None:
         {"101": tweet("101", posted, "#First", public_metrics=metrics)},
         at=EARLIER - timedelta(9),
     )
+    # An older version alone, of a post whose newest one is already in.
+    land(connection, TWITTER, "posts", {"103": tweet("103", "2026-11-14T08:30:00.000Z", "#Older")}, at=EARLIER)
     clicks = {"101": {"id": "101", "organic_metrics": {"url_link_clicks": 9}}}
     land(connection, TWITTER, "post_metrics", clicks, at=LATER + timedelta(hours=1))
     land(
@@ -121,6 +126,9 @@ def land_late_arrivals(connection: Any) -> None:
     key = f"{LINKEDIN.account_id}:follower_gains:2026-11-19"
     land(connection, LINKEDIN, "account_daily", {key: gains(start, -7, 0)}, at=LATER)
     land(connection, LINKEDIN, "account_daily", {key: gains(start, 100, 0)}, at=EARLIER)
+    seniorities = [{"seniority": "urn:li:seniority:1", "followerCounts": {"organicFollowerCount": 1}}]
+    older = {f"{LINKEDIN.account_id}:follower_statistics:2026-11-21": {"followerCountsBySeniority": seniorities}}
+    land(connection, LINKEDIN, "audience", older, at=EARLIER)
     countries = f"{FACEBOOK.account_id}:page_follows_country:2026-11-21"
     land(connection, FACEBOOK, "audience", {countries: {"value": {"DE": 150, "CH": 2}}}, at=LATER)
     land(connection, FACEBOOK, "audience", {countries: {"value": {"FR": 1}}}, at=EARLIER)

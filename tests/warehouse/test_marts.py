@@ -163,7 +163,8 @@ def test_best_hours_are_in_the_time_zone_of_each_business(reader: Rows) -> None:
 def test_summaries_add_up_to_all(reader: Rows) -> None:
     rows = reader(
         "select platform, posts, impressions, engagement, rated_engagement, rated_impressions, followers_count,"
-        " is_partial from marts.analytics_summaries where business_id = 1 and period = 'month' and period_start = '2026-11-01'"
+        " is_partial from marts.analytics_summaries"
+        " where business_id = 1 and period = 'month' and period_start = '2026-11-01'"
     )
     assert {row["platform"]: tuple(row.values())[1:] for row in rows} == {
         "all": (11, 16655, 490, 487, 16655, 6323, True),
