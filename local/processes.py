@@ -64,14 +64,19 @@ def died(layout: Layout, names: Sequence[str]) -> list[str]:
     return [name for name in names if name not in alive]
 
 
-def stop(layout: Layout, *, patience: float = 20) -> list[str]:
-    """Stop everything this stack started: ask the recorded processes, then kill what is left. Return the names."""
+def stop(layout: Layout, *, first: Sequence[str] = (), patience: float = 20) -> list[str]:
+    """Stop everything this stack started: ask the recorded processes, then kill what is left. Return the names.
+
+    Those named in `first` are asked first, and given `patience` seconds while the others still serve them.
+    """
     recorded = running(layout)
     family = _family(layout, set(recorded.values()))
-    leaders = [process for process in family if process.pid in recorded.values()]
-    for process in leaders:
-        _signal(process, signal.SIGTERM)
-    psutil.wait_procs(leaders, timeout=patience)
+    early = {recorded[name] for name in first if name in recorded}
+    for pids in (early, set(recorded.values()) - early):
+        leaders = [process for process in family if process.pid in pids]
+        for process in leaders:
+            _signal(process, signal.SIGTERM)
+        psutil.wait_procs(leaders, timeout=patience)
     for _ in range(3):  # a dying process may still fork
         left = {*_family(layout, set(recorded.values())), *(each for each in family if _lives(each))}
         if not left:

@@ -91,7 +91,8 @@ def start(layout: Layout, kept: world.World, progress: Progress) -> Stack:
 
 def stop(layout: Layout) -> list[str]:
     """Stop everything; the data stays. Return the names of what was running."""
-    stopped = processes.stop(layout)
+    # The scheduler lets running tasks end; they need the api-server, and what they talk to, until then.
+    stopped = processes.stop(layout, first=["scheduler"])
     postgres.stop(layout.postgres)
     return stopped
 

@@ -48,6 +48,20 @@ def test_a_started_process_is_known_and_stopped(layout: Layout) -> None:
     assert processes.running(layout) == {}
 
 
+def test_who_is_asked_first_may_finish_while_the_others_still_run(layout: Layout) -> None:
+    start(layout, "server", SLEEPER)
+    server = processes.running(layout)["server"]
+    farewell = (
+        "import os, signal, sys, time\n"
+        f"def end(*_):\n    os.kill({server}, 0); print('it still ran', flush=True); sys.exit()\n"
+        "signal.signal(signal.SIGTERM, end); time.sleep(600)"
+    )
+    start(layout, "worker", [sys.executable, "-c", farewell])
+    processes.stop(layout, first=["worker"])
+    assert processes.log_of(layout, "worker").read_text() == "it still ran\n"
+    assert processes.running(layout) == {}
+
+
 def test_a_process_that_ignores_the_request_is_killed(layout: Layout) -> None:
     process = start(layout, "stubborn", STUBBORN)
     processes.stop(layout, patience=0.3)
@@ -65,6 +79,15 @@ def test_a_child_in_a_session_of_its_own_is_stopped_too(layout: Layout) -> None:
 def test_a_process_whose_record_a_crash_lost_is_still_found(layout: Layout) -> None:
     process = start(layout, "sleeper", SLEEPER)
     (layout.processes / "sleeper.json").unlink()
+    processes.stop(layout, patience=0.1)
+    assert not process.is_running()
+
+
+def test_a_process_that_gave_itself_a_title_is_still_found(layout: Layout) -> None:
+    """Airflow's api-server does: the title is written over the memory that holds the environment."""
+    title = "import setproctitle, time; setproctitle.setproctitle('airflow ' * 500); time.sleep(600)"
+    process = start(layout, "titled", [sys.executable, "-c", title])
+    (layout.processes / "titled.json").unlink()
     processes.stop(layout, patience=0.1)
     assert not process.is_running()
 

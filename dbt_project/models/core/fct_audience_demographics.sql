@@ -47,7 +47,7 @@ final as (
                 and newest.account_id = newer.account_id
                 and newest.record_key = newer.record_key
                 and newest.observed_at < newer.observed_at
-
+        where newer.record_key is null
     {% endif %}
 )
 
