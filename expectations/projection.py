@@ -106,22 +106,21 @@ def shape(stream: Stream, declared: Fields) -> dict[str, sql.Composable]:
 
 def dated_key(declared: Fields) -> dict[str, sql.Composable]:
     """Columns about a key of account, name and day."""
-    day = sql.SQL("split_part(record.record_key, ':', 3)")
-    valid = sql.SQL("({0} ~ '^\\d{{4}}-\\d{{2}}-\\d{{2}}$' and pg_input_is_valid({0}, 'date'))").format(day)
+    last = sql.SQL("split_part(record.record_key, ':', 3)")
+    day = sql.SQL("ops.day_of({})").format(last)
     columns: dict[str, sql.Composable] = {
         "key_account": sql.SQL("split_part(record.record_key, ':', 1)"),
         "account_id": sql.SQL("run.account_id"),
-        "key_year": sql.SQL("case when {} then extract(year from {}::date)::float8 end").format(valid, day),
+        "key_year": sql.SQL("extract(year from {})::float8").format(day),
         # The newest "today" on earth is fourteen hours ahead of UTC.
         "key_days_ahead": sql.SQL(
-            "case when {} then {}::date - ((greatest(run.as_of, record.observed_at) + interval '14 hours')"
-            " at time zone 'UTC')::date end"
-        ).format(valid, day),
+            "{} - ((greatest(run.as_of, record.observed_at) + interval '14 hours') at time zone 'UTC')::date"
+        ).format(day),
     }
     if declared.measured:
-        columns["measured_days_after"] = sql.SQL(
-            "case when {} then ({} at time zone 'UTC')::date - {}::date end"
-        ).format(valid, instant((declared.measured,), declared.unit), day)
+        columns["measured_days_after"] = sql.SQL("({} at time zone 'UTC')::date - {}").format(
+            instant((declared.measured,), declared.unit), day
+        )
     return columns
 
 
@@ -144,11 +143,7 @@ def instant(paths: Sequence[str], unit: Unit) -> sql.Composed:
             "case when jsonb_typeof({0}) = 'number' and ({0})::numeric between 0 and 1e14"
             " then to_timestamp(({0})::numeric / 1000) end"
         ).format(first_of(paths))
-    # The pattern comes first: 'now' and 'infinity' are valid timestamps too.
-    return sql.SQL(
-        "case when {0} ~ '^\\d{{4}}-\\d{{2}}-\\d{{2}}T' and pg_input_is_valid({0}, 'timestamptz')"
-        " then ({0})::timestamptz end"
-    ).format(text_of(paths))
+    return sql.SQL("ops.instant_of({})").format(text_of(paths))
 
 
 def named(path: str, condition: str, what: str) -> sql.Composed:

@@ -1,6 +1,6 @@
-{# The number at a JSON path (strict: an array is no number), as it was sent or as a string; anything else is NULL, never an error. #}
+{# The JSON number at a path (strict: an array is no number); anything else is NULL, never an error nor a guess. #}
 {% macro json_number(path, column='payload') -%}
-    cast(jsonb_path_query_first({{ column }}, 'strict {{ path }}.number()', '{}', true) as numeric)
+    cast(jsonb_path_query_first({{ column }}, 'strict {{ path }} ? (@.type() == "number")', '{}', true) as numeric)
 {%- endmacro %}
 
 
@@ -16,10 +16,7 @@
 
 {# An ISO 8601 instant with offset; anything else is NULL. #}
 {% macro json_instant(key) -%}
-    case
-        when payload ->> '{{ key }}' ~ '^\d{4}-\d\d-\d\dT' and pg_input_is_valid(payload ->> '{{ key }}', 'timestamptz')
-            then cast(payload ->> '{{ key }}' as timestamptz)
-    end
+    ops.instant_of(payload ->> '{{ key }}')
 {%- endmacro %}
 
 

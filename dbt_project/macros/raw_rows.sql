@@ -12,10 +12,7 @@
 
 {# The day that ends a record key of a series or a daily snapshot: `{account}:{what}:YYYY-MM-DD`. #}
 {% macro key_day() -%}
-    case
-        when pg_input_is_valid(split_part(record_key, ':', -1), 'date')
-            then cast(split_part(record_key, ':', -1) as date)
-    end
+    ops.day_of(split_part(record_key, ':', -1))
 {%- endmacro %}
 
 
