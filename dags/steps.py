@@ -47,7 +47,7 @@ def read_platform(platform: str) -> Any:
             raise outcome(errors)
         return {"account": account} | {name: sum(getattr(each, name) for each in results) for name in COUNTS}
 
-    @task(outlets=[asset])
+    @task(trigger_rule=TriggerRule.ALL_DONE, outlets=[asset])
     def validate(accounts: Any, landed: Any) -> dict[str, Any]:
         from expectations.gate import validate_pending
 
