@@ -39,7 +39,7 @@ status: ## Say what of the local stack runs
 	@test ! -x $(BIN)/python || $(BIN)/python -m local status
 
 test: lint ## Run the whole test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 unit: setup ## Run only the tests without a database or a server
 	$(BIN)/python -m pytest -m unit

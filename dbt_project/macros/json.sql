@@ -1,6 +1,14 @@
-{# The JSON number at a path (strict: an array is no number); anything else is NULL, never an error nor a guess. #}
+{# The number at a path (strict: an array is no number), also when it was sent as a plain decimal in a string, as some
+   counters are; anything else ("1.2K", NaN) is NULL, never an error nor a guess. #}
 {% macro json_number(path, column='payload') -%}
-    cast(jsonb_path_query_first({{ column }}, 'strict {{ path }} ? (@.type() == "number")', '{}', true) as numeric)
+    cast(
+        jsonb_path_query_first(
+            {{ column }},
+            'strict {{ path }} ? (@.type() == "number" || @ like_regex "^-?[0-9]{1,60}([.][0-9]{1,30})?$")',
+            '{}',
+            true
+        ) #>> '{}' as numeric
+    )
 {%- endmacro %}
 
 
