@@ -4,7 +4,7 @@ FROM python:3.11.14-slim-bookworm
 RUN useradd --create-home --uid 50000 pipeline
 
 WORKDIR /app
-COPY requirements.txt .
+COPY requirements.txt pyproject.toml ./
 RUN pip install --no-cache-dir --require-hashes --requirement requirements.txt
 
 COPY dags dags
