@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import DAG, Param, get_current_context, task
-from reports.catalog import REPORTS
 
 from dags.airflow_settings import cron, exports_directory, settings
 from dags.policy import airflow_outcomes
 from extractors.registry import PLATFORMS
+from reports.catalog import REPORTS
 
 DOC = """
 ### Writes the report `{name}`
