@@ -4,9 +4,11 @@ FROM python:3.11.14-slim-bookworm
 RUN useradd --create-home --uid 50000 pipeline
 
 WORKDIR /app
-COPY requirements.txt pyproject.toml ./
+COPY requirements.txt .
 RUN pip install --no-cache-dir --require-hashes --requirement requirements.txt
 
+# Its version goes into the manifests of the reports.
+COPY pyproject.toml .
 COPY dags dags
 COPY dbt_project dbt_project
 COPY expectations expectations
