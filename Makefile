@@ -11,7 +11,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export GX_ANALYTICS_ENABLED := false
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: help setup demo up down status test unit lint bench docs lock clean
+.PHONY: help setup demo up down status test unit lint soak bench docs lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ lint: setup ## Check style, types, SQL and the lock file
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint dbt_project --config dbt_project/.sqlfluff
+
+soak: setup ## Kill thousands of extractions, stop databases under them; an hour at most
+	$(BIN)/python -m tests.crashes --kills 2000 --stops 100 --minutes 60
 
 bench: setup ## Run the benchmarks; writes benchmarks/results/
 	$(BIN)/python -m benchmarks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from typing import Any
 
 import psycopg
 
-from extractors import accounts, status
+from extractors import accounts, quarantine, status
 from extractors.errors import ConfigurationError, PipelineError, WarehouseUnavailable
 from extractors.extract import RunResult, chosen_streams, extract_account
 from extractors.migrate import migrate
@@ -75,7 +76,23 @@ def _parser() -> argparse.ArgumentParser:
         if name == "run":
             command.add_argument("--force", action="store_true", help="ignore a 'not before' learned from a platform")
             command.add_argument("--docs", type=Path, metavar="DIR", help="write Great Expectations' data docs here")
+    _quarantine_commands(commands)
     return parser
+
+
+def _quarantine_commands(commands: Any) -> None:
+    group = commands.add_parser("quarantine", help="what could not land: list it, look at it, land it again")
+    actions = group.add_subparsers(required=True, metavar="ACTION")
+    listing = _command(actions, "list", "the open entries, one line each; notes are of records that landed", _list)
+    listing.add_argument("--platform", action="append", choices=list(PLATFORMS), help="only this platform; repeatable")
+    listing.add_argument("--business", action="append", type=int, metavar="ID", help="only this business; repeatable")
+    listing.add_argument("--all", action="store_true", help="the resolved ones too")
+    showing = _command(actions, "show", "one entry with its bytes, escaped for the screen", _show)
+    showing.add_argument("id", type=int, metavar="ID", help="the number in the list")
+    again = _command(actions, "replay", "read kept bytes again, check them, and resolve what landed", _replay)
+    again.add_argument("ids", type=int, nargs="*", metavar="ID", help="the numbers in the list")
+    again.add_argument("--all-open", action="store_true", help="every open entry")
+    again.add_argument("--read", metavar="NAME", help="which list of the stream brought it, where that is not plain")
 
 
 def _command(commands: Any, name: str, text: str, function: Callable[..., int]) -> argparse.ArgumentParser:
@@ -145,14 +162,19 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
     chosen = _choose(settings, options)
     results: list[RunResult] = []
     for number, account in enumerate(chosen.accounts, 1):
-        done = extract_account(
-            settings,
-            account,
-            streams=chosen.streams,
-            since=options.since,
-            until=options.until,
-            force=options.force,
-        )
+        try:
+            done = extract_account(
+                settings,
+                account,
+                streams=chosen.streams,
+                since=options.since,
+                until=options.until,
+                force=options.force,
+            )
+        except WarehouseUnavailable as error:
+            # Accounts before this one have landed, so this is no "nothing was touched".
+            print(f"failed: {error}", file=sys.stderr)
+            return SOME_FAILED
         results.extend(done)
         if not options.json:
             print(_account_line(number, len(chosen.accounts), account, done), flush=True)
@@ -167,7 +189,7 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
         print(json.dumps({"runs": [_result_facts(r) for r in results], "refused": [asdict(gate) for gate in refused]}))
     else:
         _print_run_summary(results, len(gates) - len(refused))
-    for line in dict.fromkeys(_failure_line(result) for result in failed):
+    for line in (*_warnings(results), *dict.fromkeys(_failure_line(result) for result in failed)):
         print(line, file=sys.stderr)
     for line in (line for gate in refused for line in gate.lines()):
         print(f"refused: {line}", file=sys.stderr)
@@ -192,8 +214,13 @@ def _print_run_summary(results: Sequence[RunResult], passed: int) -> None:
         if result.quarantined:
             print(
                 f"quarantined: {result.quarantined} records of {result.stream}, account {result.account_id}, "
-                f"run {result.run_id}; look with `select * from ops.quarantine where run_id = '{result.run_id}'`"
+                f"run {result.run_id}; look with `python -m extractors quarantine list`"
             )
+
+
+def _warnings(results: Sequence[RunResult]) -> dict[str, None]:
+    """Return each warning once, in order: what a platform no longer tells, though everything else landed."""
+    return dict.fromkeys(f"warning: {line}" for result in results for line in result.warnings)
 
 
 def _failure_line(result: RunResult) -> str:
@@ -216,6 +243,35 @@ def _status(settings: Settings, options: argparse.Namespace) -> int:
         lines = status.latest(connection, options.platform, options.business)
     _say(options, [line.as_dict() for line in lines], status.table(lines))
     return OK
+
+
+def _list(settings: Settings, options: argparse.Namespace) -> int:
+    with closing(settings.warehouse.connect()) as connection:
+        found = quarantine.entries(
+            connection, platforms=options.platform, business_ids=options.business, resolved=options.all
+        )
+    text = "\n".join(map(str, found)) or "The quarantine is empty."
+    _say(options, [entry.as_dict() for entry in found], text)
+    return OK
+
+
+def _show(settings: Settings, options: argparse.Namespace) -> int:
+    with closing(settings.warehouse.connect()) as connection:
+        (entry,) = quarantine.named(connection, [options.id])
+        body = quarantine.body_of(connection, entry)
+    facts = entry.as_dict()
+    lines = [f"{name:<13} {quarantine.printable(str(value))}" for name, value in facts.items() if value is not None]
+    facts["body_base64"] = base64.b64encode(body).decode()
+    _say(options, facts, "\n".join([*lines, "", quarantine.printable_body(body)]))
+    return OK
+
+
+def _replay(settings: Settings, options: argparse.Namespace) -> int:
+    if bool(options.ids) == options.all_open:
+        raise ConfigurationError("replay wants numbers or --all-open", "see `python -m extractors quarantine list`")
+    results = quarantine.replay(settings, options.ids or None, read=options.read)
+    _say(options, [asdict(result) for result in results], "\n".join(map(str, results)) or "No entry is open.")
+    return SOME_FAILED if any(result.open_because for result in results) else OK
 
 
 def _say(options: argparse.Namespace, facts: object, text: str) -> None:

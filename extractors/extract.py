@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,15 +14,17 @@ import psycopg
 
 from extractors import ledger
 from extractors.accounts import enabled_accounts
-from extractors.errors import ConfigurationError, ContractBroken, PipelineError, TokenDead
+from extractors.capabilities import Fetched, MetricRejected, Negotiation, Silence
+from extractors.errors import ConfigurationError, ContractBroken, PipelineError, TokenDead, WarehouseUnavailable
 from extractors.http import Client
 from extractors.limiter import Limiter
 from extractors.load import Lease, Page, land, quarantine
 from extractors.registry import platform as find_platform
 from extractors.settings import Settings
 from extractors.shape import LOOK
-from extractors.spec import Account, Answer, Params, Platform, Record, Scope, Stream, Unread
+from extractors.spec import Account, Params, Platform, Read, Record, Scope, Stream, Unread
 from extractors.steps import Step, remaining, steps
+from extractors.strict_json import original
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +41,7 @@ class RunResult:
     unchanged: int = 0
     quarantined: int = 0
     calls: int = 0
+    warnings: tuple[str, ...] = ()
     error: PipelineError | None = None
 
 
@@ -65,9 +69,17 @@ def extract_account(
     """
     with closing(settings.warehouse.connect()) as connection, closing(settings.warehouse.connect()) as budgets:
         connection.autocommit = budgets.autocommit = True
-        found = _loaded(connection, account)
-        reader = _Reader(connection, settings, found, Limiter(budgets, forced=force), since, until)
-        return list(reader.read(chosen_streams(find_platform(found.platform), streams)))
+        try:
+            found = _loaded(connection, account)
+            reader = _Reader(connection, settings, found, Limiter(budgets, forced=force), since, until)
+            return list(reader.read(chosen_streams(find_platform(found.platform), streams)))
+        except psycopg.OperationalError as error:
+            # A commit may have succeeded all the same: the next run reads the cursor and knows.
+            raise WarehouseUnavailable(
+                f"the warehouse {settings.warehouse} was lost while {account['platform']} account "
+                f"{account['account_id']} was read ({type(error).__name__})",
+                "see that it runs; the next run goes on at the page this one reached, in ten minutes at the latest",
+            ) from None
 
 
 def chosen_streams(platform: Platform, names: Sequence[str] | None) -> list[Stream]:
@@ -133,8 +145,9 @@ class _Reader:
             until=opened.window_until if ends_before_now else None,
         )
         todo = steps(self.connection, stream, scope, self.since)
+        silence = Silence(self.connection, scope)
         for step, params in remaining(todo, opened.page_cursor):
-            for page in _pages(client, step, params, self.connection, opened.lease):
+            for page in _pages(client, step, params, self.connection, opened.lease, silence):
                 land(self.connection, opened.lease, page)
 
     def _authorised_client(self, opened: ledger.Opened) -> Client:
@@ -147,7 +160,7 @@ class _Reader:
             if platform.page_token is not None:
                 scope = Scope(account=self.account, now=opened.as_of)
                 answer = client.call(platform.page_token, scope, platform.page_token.params(scope))
-                client.token = _token(platform.page_token.records(scope, answer.body))
+                client.token = _token(platform.page_token.records(scope, answer.body)) or credential.token
             self.client = client
         return self.client
 
@@ -164,46 +177,66 @@ def window_since(
     return read_until if read_until is None or dated else read_until - stream.lookback
 
 
-def _token(records: Sequence[Record | Unread]) -> str:
-    (record,) = records
-    if isinstance(record, Unread):
-        raise record.error
-    return str(record.payload["access_token"])
+def _token(records: Sequence[Record | Unread]) -> str | None:
+    return next((str(record.payload["access_token"]) for record in records if isinstance(record, Record)), None)
 
 
 def _pages(
-    client: Client, step: Step, params: Params | None, connection: psycopg.Connection[Any], lease: Lease
+    client: Client,
+    step: Step,
+    params: Params | None,
+    connection: psycopg.Connection[Any],
+    lease: Lease,
+    silence: Silence,
 ) -> Iterator[Page]:
     """Yield the pages of one list, each with the cursor that follows it."""
-    read, scope = step.read, step.scope
-    following: Params | None = params if params is not None else read.params(scope)
+    read = step.read
+    fetch = partial(_fetch, client, read, connection, lease)
+    asked = Negotiation(connection, lease, client.platform.version, read, step.scope, fetch)
+    following: Params | None = params if params is not None else read.params(asked.scope)
     seen: set[tuple[tuple[str, str], ...]] = set()
     while following is not None:
-        answer = client.call(read, scope, following)
-        try:
-            records = read.records(scope, answer.body)
-            next_params = read.next_page(answer.body, following)
-        except ContractBroken as error:
-            quarantine(connection, lease, None, error, repr(answer.body).encode(), answer.at)
-            raise
-        if next_params is not None and _left_window(step, records):
-            next_params = None
-        place = tuple(sorted((next_params or {}).items()))
+        fetched = asked.page(following)
+        if fetched is None:
+            yield _page(client, step, step.scope.now, [], None)
+            return
+        following = None if _left_window(step, fetched.records) else fetched.next_params
+        place = tuple(sorted((following or {}).items()))
         if place in seen:
             raise ContractBroken(f"{client.account}: {read.name} leads back to a page already read", LOOK)
         seen.add(place)
-        yield _page(client, step, answer, records, next_params)
-        following = next_params
+        is_last = following is None and step.following["read"] != read.name
+        silence.note(read, step.scope.since, fetched, is_last=is_last)
+        yield _page(client, step, fetched.answer.at, fetched.records, following)
+
+
+def _fetch(
+    client: Client, read: Read, connection: psycopg.Connection[Any], lease: Lease, scope: Scope, params: Params
+) -> Fetched:
+    """Make one call and take its answer apart; what cannot be read or taken apart is kept."""
+    try:
+        answer = client.call(read, scope, params)
+    except ContractBroken as error:
+        if error.body:
+            quarantine(connection, lease, None, error, error.body, datetime.now(UTC))
+        raise
+    try:
+        return Fetched(answer, read.records(scope, answer.body), read.next_page(answer.body, params))
+    except MetricRejected:
+        raise
+    except ContractBroken as error:
+        quarantine(connection, lease, None, error, original(answer.body), answer.at)
+        raise
 
 
 def _page(
-    client: Client, step: Step, answer: Answer, records: Sequence[Record | Unread], next_params: Params | None
+    client: Client, step: Step, at: datetime, records: Sequence[Record | Unread], next_params: Params | None
 ) -> Page:
     cursor = step.following
     if next_params is not None:
         cursor = {"read": step.read.name, "step": step.key, "params": dict(next_params)}
     calls, retries = client.tally.take()
-    return Page(records=records, observed_at=answer.at, next_cursor=cursor, calls=calls, retries=retries)
+    return Page(records=records, observed_at=at, next_cursor=cursor, calls=calls, retries=retries)
 
 
 def _left_window(step: Step, records: Sequence[Record | Unread]) -> bool:
@@ -218,12 +251,12 @@ def _left_window(step: Step, records: Sequence[Record | Unread]) -> bool:
 def ledger_result(connection: psycopg.Connection[Any], lease: Lease, error: PipelineError | None) -> RunResult:
     """Return a run as the ledger has it."""
     row = connection.execute(
-        "select state, listed, stored, unchanged, quarantined, calls from ops.extract_runs where run_id = %s",
+        "select state, listed, stored, unchanged, quarantined, calls, warnings from ops.extract_runs where run_id = %s",
         (lease.run_id,),
     ).fetchone()
     if row is None:
         raise AssertionError(f"run {lease.run_id} left the ledger")
-    state, listed, stored, unchanged, quarantined, calls = row
+    state, listed, stored, unchanged, quarantined, calls, warnings = row
     return RunResult(
         run_id=lease.run_id,
         business_id=lease.account.business_id,
@@ -235,6 +268,7 @@ def ledger_result(connection: psycopg.Connection[Any], lease: Lease, error: Pipe
         unchanged=unchanged,
         quarantined=quarantined,
         calls=calls,
+        warnings=tuple(warnings),
         error=error,
     )
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from urllib.parse import urlencode
 
 import requests
 from requests.adapters import HTTPAdapter
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+from tenacity import RetryCallState, Retrying, stop_after_attempt, stop_after_delay, wait_random_exponential
+from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
 from extractors.errors import ContractBroken, PipelineError, Refused, RetryLater, Transient
@@ -23,11 +25,9 @@ from extractors.shape import LOOK
 from extractors.spec import Account, Answer, Params, Platform, Read, Scope
 from extractors.strict_json import NotStrictJson, parse
 
-MAX_BODY_BYTES = 32 * 1024 * 1024
-CONNECT_SECONDS, READ_SECONDS, TOTAL_SECONDS = 10.0, 30.0, 60.0
 ATTEMPTS = 4
-# Retries of one run never exceed a tenth of its calls, with a floor that lets a short run survive a hiccup.
-RETRY_SHARE, RETRY_FLOOR = 0.10, 10
+LONGEST_RETRY_AFTER = timedelta(hours=24)
+ENCODINGS = frozenset({"", "identity", "gzip"})
 KEPT_HEADERS = frozenset(
     {"content-type", "date", "retry-after", "x-app-usage", "x-page-usage", "x-business-use-case-usage"}
     | {"x-rate-limit-limit", "x-rate-limit-remaining", "x-rate-limit-reset", "x-li-uuid"}
@@ -36,22 +36,29 @@ KEPT_HEADERS = frozenset(
 
 @dataclass(slots=True)
 class Tally:
-    """Calls of one account as they happen, retries among them, and how many the ledger has already."""
+    """Calls of one account as they happen, retries among them, and how many the ledger and the retry budget know."""
 
     calls: int = 0
     retries: int = 0
     told_calls: int = 0
     told_retries: int = 0
-
-    def may_retry(self) -> bool:
-        """Say whether the account's retry budget allows one more."""
-        return self.retries < max(RETRY_FLOOR, RETRY_SHARE * self.calls)
+    credited: int = 0
 
     def take(self) -> tuple[int, int]:
         """Return the calls and retries since the last time this was asked."""
         fresh = self.calls - self.told_calls, self.retries - self.told_retries
         self.told_calls, self.told_retries = self.calls, self.retries
         return fresh
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caps:
+    """What one answer may cost: bytes after decompression, and seconds until connected, between bytes and in all."""
+
+    body_bytes: int = 32 * 1024 * 1024
+    connect_seconds: float = 10.0
+    read_seconds: float = 30.0
+    total_seconds: float = 60.0
 
 
 def new_session() -> requests.Session:
@@ -75,20 +82,39 @@ class Client:
     limiter: Limiter
     session: requests.Session = field(default_factory=new_session, repr=False)
     tally: Tally = field(default_factory=Tally)
+    caps: Caps = field(default_factory=Caps)
 
     def call(self, read: Read, scope: Scope, params: Params) -> Answer:
         """Make one call and return its parsed answer. Raises a PipelineError, after retrying what is transient."""
         retrying = Retrying(
-            retry=retry_if_exception(_worth_repeating),
-            stop=self._stop,
+            retry=self._worth_repeating,
+            stop=stop_after_attempt(ATTEMPTS) | stop_after_delay(LONGEST_WAIT_SECONDS),
             wait=_pause,
+            sleep=self.limiter.sleep,
             before_sleep=self._count_retry,
             reraise=True,
         )
         return retrying(self._once, read, scope, params)
 
-    def _stop(self, state: RetryCallState) -> bool:
-        return stop_after_attempt(ATTEMPTS)(state) or not self.tally.may_retry()
+    def _worth_repeating(self, state: RetryCallState) -> bool:
+        """A hiccup is, within the retry budget; a limit only when waiting for it in the worker is allowed."""
+        error = state.outcome.exception() if state.outcome is not None else None
+        if state.attempt_number >= ATTEMPTS:
+            return False
+        match error:
+            case RetryLater():
+                soon = (error.at - self.limiter.now()).total_seconds() <= LONGEST_WAIT_SECONDS
+                return soon and self._may_retry()
+            case Transient():
+                return self._may_retry()
+        return False
+
+    def _may_retry(self) -> bool:
+        fresh = self.tally.calls - self.tally.credited
+        granted = self.limiter.may_retry(self.platform.key, calls=fresh)
+        if granted:
+            self.tally.credited = self.tally.calls
+        return granted
 
     def _count_retry(self, _state: RetryCallState) -> None:
         self.tally.retries += 1
@@ -99,9 +125,10 @@ class Client:
         self.tally.calls += 1
         answer = self._send(read, scope, params)
         error = self.platform.classify(answer, self.account)
+        error = _as_the_answer_asks(error, answer) if error is not None else None
         self.limiter.observe(budgets, self.platform.usage(answer, self.account), error)
         if error is not None:
-            raise error
+            raise _without(self.token, error)
         return answer
 
     def _send(self, read: Read, scope: Scope, params: Params) -> Answer:
@@ -113,33 +140,31 @@ class Client:
         if form is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         where = f"{self.account}: {read.name}"
-        deadline = time.monotonic() + TOTAL_SECONDS
+        deadline = time.monotonic() + self.caps.total_seconds
         try:
             response = self.session.request(
                 "POST" if form is not None else "GET",
                 url,
                 data=form,
                 headers=headers,
-                timeout=(CONNECT_SECONDS, READ_SECONDS),
+                timeout=(self.caps.connect_seconds, self.caps.read_seconds),
                 allow_redirects=False,
                 stream=True,
             )
             with response:
-                body = b"".join(_capped(response, deadline, where))
-        except requests.RequestException as error:
-            # The text of a requests exception holds the address; its class says enough.
+                body = b"".join(_capped(response, self.caps, deadline, where))
+        except requests.exceptions.SSLError:
+            raise Refused(
+                f"{where}: the server's certificate is not trusted, so nothing was sent",
+                "check the clock, the certificates of this machine and who answers in the platform's name",
+            ) from None
+        except (requests.RequestException, HTTPError) as error:
+            # The text of these exceptions holds the address; the class says enough.
             raise Transient(
-                f"{where}: no whole answer from {self.base_url} ({type(error).__name__})",
+                f"{where}: no whole answer from {self.platform.key} ({type(error).__name__})",
                 "check the network and the platform's status; the next run goes on where this one stopped",
             ) from None
-        return _answer(response.status_code, response.headers, body, where)
-
-
-def _worth_repeating(error: BaseException) -> bool:
-    """A hiccup is; a limit only when it ends so soon that waiting in the worker is allowed."""
-    if isinstance(error, RetryLater):
-        return (error.at - datetime.now(UTC)).total_seconds() <= LONGEST_WAIT_SECONDS
-    return isinstance(error, Transient)
+        return _answer(response.status_code, response.headers, body, where, self.limiter.now())
 
 
 def _pause(state: RetryCallState) -> float:
@@ -148,21 +173,57 @@ def _pause(state: RetryCallState) -> float:
     return 0.0 if limited else wait_random_exponential(multiplier=0.5, max=30)(state)
 
 
-def _capped(response: requests.Response, deadline: float, where: str) -> Iterator[bytes]:
-    """Yield the body, but never more than the cap nor past the deadline (a drip keeps every read timeout happy)."""
+def _as_the_answer_asks(error: PipelineError, answer: Answer) -> PipelineError:
+    """Replace a limit's usual end, or a hiccup's guess, by the Retry-After of a 429 or 503 that makes sense."""
+    if answer.status not in (429, 503) or not isinstance(error, RetryLater | Transient):
+        return error
+    pause = retry_after(answer.headers)
+    return error if pause is None else RetryLater(error.what, answer.at + pause)
+
+
+def retry_after(headers: Mapping[str, str]) -> timedelta | None:
+    """Return how long the header asks to wait, at most a day; None for nonsense, or a date without the server's own.
+
+    Seconds or an HTTP date (RFC 9110, section 10.2.3). A date counts from the answer's Date, never from our clock.
+    """
+    said = headers.get("retry-after", "").strip()
+    if said.isascii() and said.isdigit():
+        return min(timedelta(seconds=int(said[:9])), LONGEST_RETRY_AFTER)
+    try:
+        pause = parsedate_to_datetime(said) - parsedate_to_datetime(headers.get("date", ""))
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return None if pause < timedelta(0) else min(pause, LONGEST_RETRY_AFTER)
+
+
+def _without(secret: str, error: PipelineError) -> PipelineError:
+    """Take the token out of an error that quotes what the platform said; some platforms quote what they were sent."""
+    if secret and secret in str(error):
+        error.what, error.remedy = (text.replace(secret, "***") for text in (error.what, error.remedy))
+        error.args = (error.what, error.remedy)
+    return error
+
+
+def _capped(response: requests.Response, caps: Caps, deadline: float, where: str) -> Iterator[bytes]:
+    """Yield the unpacked body, but never more than the cap nor past the deadline.
+
+    Every read takes what is there: a read that fills its buffer first would let a drip pass the deadline unseen.
+    """
+    encoding = response.headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in ENCODINGS:
+        raise Refused(f"{where}: the answer is packed in a way we did not ask for, only gzip is read", LOOK)
     received = 0
-    for chunk in response.iter_content(64 * 1024):
+    while chunk := response.raw.read1(64 * 1024, decode_content=True):
         received += len(chunk)
-        if received > MAX_BODY_BYTES:
-            raise Refused(f"{where}: the answer is larger than {MAX_BODY_BYTES} bytes", "ask for smaller pages")
+        if received > caps.body_bytes:
+            raise Refused(f"{where}: the answer is larger than {caps.body_bytes} bytes", "ask for smaller pages")
         if time.monotonic() > deadline:
-            raise Transient(f"{where}: the answer took longer than {TOTAL_SECONDS:.0f} s", "try again later")
+            raise Transient(f"{where}: the answer took longer than {caps.total_seconds:.0f} s", "try again later")
         yield chunk
 
 
-def _answer(status: int, headers: Mapping[str, str], body: bytes, where: str) -> Answer:
+def _answer(status: int, headers: Mapping[str, str], body: bytes, where: str, at: datetime) -> Answer:
     kept = {name.lower(): value for name, value in headers.items() if name.lower() in KEPT_HEADERS}
-    at = datetime.now(UTC)
     if 300 <= status < 400:
         raise Refused(f"{where}: answered with a redirect ({status}), which is never followed", LOOK)
     try:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -18,13 +18,22 @@ import psycopg
 from extractors.errors import PipelineError, RetryLater
 from extractors.spec import Budget, Usage
 
+# Retries of all processes together stay below this share of a platform's calls, with a floor that comes back within
+# this many seconds and lets a short run survive a hiccup.
+RETRY_SHARE, RETRY_FLOOR, RETRY_FLOOR_SECONDS = 0.05, 20, 43_200
+
 # A wait longer than this releases the worker instead of sleeping in it.
 LONGEST_WAIT_SECONDS = 120.0
 
 RESERVE = """
-insert into ops.rate_budgets as budget (budget, next_free_at) values (%(budget)s, clock_timestamp())
+insert into ops.rate_budgets as budget (budget, next_free_at)
+values (%(budget)s, clock_timestamp() + make_interval(secs => %(interval)s))
 on conflict (budget) do update set
-    next_free_at = greatest(budget.next_free_at, clock_timestamp()) + make_interval(secs => %(interval)s),
+    next_free_at = greatest(
+        budget.next_free_at,
+        clock_timestamp(),
+        case when not %(forced)s then budget.blocked_until end
+    ) + make_interval(secs => %(interval)s),
     updated_at = clock_timestamp()
 returning
     greatest(
@@ -35,6 +44,25 @@ returning
     clock_timestamp(),
     budget.blocked_until,
     budget.blocked_reason
+"""
+
+BLOCKED = """
+select greatest(extract(epoch from max(blocked_until) - clock_timestamp())::float8, 0)
+from ops.rate_budgets
+where budget = any(%(budgets)s)
+"""
+
+# A place in the retry budget: it costs a step; the caller's own calls and the hours pay back, up to the floor.
+RETRY = """
+insert into ops.rate_budgets as budget (budget, next_free_at)
+values (%(budget)s, clock_timestamp() + make_interval(secs => %(step)s))
+on conflict (budget) do update set
+    next_free_at = greatest(budget.next_free_at - make_interval(secs => %(credit)s), clock_timestamp())
+        + make_interval(secs => %(step)s),
+    updated_at = clock_timestamp()
+where greatest(budget.next_free_at - make_interval(secs => %(credit)s), clock_timestamp())
+    <= clock_timestamp() + make_interval(secs => %(step)s * (%(floor)s - 1))
+returning true
 """
 
 OBSERVE = """
@@ -63,30 +91,61 @@ where budget = %(budget)s
 class Limiter:
     """Waits for a place in every budget of a call, or says until when waiting is useless.
 
-    `forced` ignores a block that was learned earlier (the command line's --force), never the spacing.
+    `forced` ignores a block that was learned earlier (the command line's --force), never the spacing, nor a block that
+    this very limiter caused.
     """
 
     connection: psycopg.Connection[Any]
     forced: bool = False
     sleep: Callable[[float], None] = time.sleep
+    ahead: timedelta = timedelta(0)
+    learned: set[str] = field(default_factory=set)
+
+    def now(self) -> datetime:
+        """The present by the database's clock, as last compared: a wrong clock here must not block others."""
+        return datetime.now(UTC) + self.ahead
 
     def reserve(self, budgets: Sequence[Budget]) -> None:
         """Take a place in each budget, in key order, and sleep until it comes.
 
         Raises RetryLater when the place is more than two minutes away; the place is given back.
         """
+        longest = self._places(budgets)
+        while longest > 0:
+            self.sleep(longest)
+            # Somebody may have been told to stop while we slept; then this place is void.
+            longest = self._places(budgets) if self._blocked(budgets) else 0.0
+
+    def may_retry(self, platform: str, *, calls: int) -> bool:
+        """Take a place in the retry budget of all runs of a platform; `calls` made since the last place pay for it."""
+        step = RETRY_FLOOR_SECONDS / RETRY_FLOOR
+        values = {"budget": f"{platform}:retries", "step": step, "floor": RETRY_FLOOR}
+        values["credit"] = step * RETRY_SHARE * calls
+        return self.connection.execute(RETRY, values).fetchone() is not None
+
+    def _places(self, budgets: Sequence[Budget]) -> float:
+        """Take a place in each budget, all or none, and return the seconds until the last of them comes."""
         longest = 0.0
         with self.connection.transaction():
             for budget in sorted(budgets, key=lambda each: each.key):
                 wait, now, blocked_until, reason = self._place(budget)
+                self.ahead = now - datetime.now(UTC)
                 if wait > LONGEST_WAIT_SECONDS:
                     raise _later(budget, wait, now, blocked_until, reason)
                 longest = max(longest, wait)
-        if longest > 0:
-            self.sleep(longest)
+        return longest
+
+    def _blocked(self, budgets: Sequence[Budget]) -> bool:
+        keys = [budget.key for budget in budgets if not self._forces(budget)]
+        row = self.connection.execute(BLOCKED, {"budgets": keys}).fetchone()
+        return row is not None and (row[0] or 0) > 0
+
+    def _forces(self, budget: Budget) -> bool:
+        return self.forced and budget.key not in self.learned
 
     def _place(self, budget: Budget) -> tuple[float, datetime, datetime | None, str | None]:
-        values = {"budget": budget.key, "interval": budget.interval, "burst": budget.burst, "forced": self.forced}
+        values = {"budget": budget.key, "interval": budget.interval, "burst": budget.burst}
+        values["forced"] = self._forces(budget)
         row = self.connection.execute(RESERVE, values).fetchone()
         if row is None:
             raise AssertionError("an upsert with returning gives a row")
@@ -101,6 +160,7 @@ class Limiter:
                 if isinstance(error, RetryLater):
                     values = {"budget": budget.key, "until": error.at, "reason": error.what}
                     self.connection.execute(BLOCK, values)
+                    self.learned.add(budget.key)
 
 
 def _observed(budget: Budget, usage: Usage) -> dict[str, object]:

@@ -6,19 +6,19 @@ did). A record is inserted when its hash differs from its last version's; rows o
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from extractors.errors import LeaseLost, Mended, PipelineError
+from extractors.errors import ContractBroken, LeaseLost, Mended, PipelineError
+from extractors.shape import LOOK
 from extractors.spec import Account, Record, Stream, Unread
-from extractors.strict_json import storable_row
+from extractors.strict_json import REPLACEMENT, UNSTORABLE, NotStrictJson, StorableRow, original, storable_row
 
 LANDING = """
 create temporary table if not exists landing (
@@ -41,6 +41,7 @@ left join lateral (
         and version.account_id = %(account_id)s
         and version.record_key = landing.record_key
         and version.run_id <> all (%(quarantined)s)
+        and version.observed_at <= %(horizon)s
     order by version.observed_at desc
     limit 1
 ) as last_version on true
@@ -69,8 +70,15 @@ values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 
 
+# An index row of Postgres holds 2,704 bytes; no platform's id comes near this.
+MAX_KEY_BYTES = 1_000
+
 # The record lands, and the text as it came is kept beside it.
 MENDED = Mended("the text holds NUL or a lone surrogate", "it landed with U+FFFD in their place; nothing to do")
+
+
+class Unstorable(ContractBroken):
+    """A record was read, but jsonb cannot hold it; its payload is kept as JSON, its page landed without it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,13 +94,23 @@ class Lease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """What one call brought: its records, when it came, where to go on, and what it cost."""
+    """What one call brought: its records, when it came, where to go on, and what it cost.
+
+    A `late` page came from the quarantine: its records are versions of then, behind those that came since.
+    """
 
     records: Sequence[Record | Unread]
     observed_at: datetime
     next_cursor: dict[str, Any] | None
     calls: int
     retries: int
+    late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Landing:
+    record: Record
+    row: StorableRow
 
 
 def land(connection: psycopg.Connection[Any], lease: Lease, page: Page) -> int:
@@ -103,9 +121,9 @@ def land(connection: psycopg.Connection[Any], lease: Lease, page: Page) -> int:
     with connection.transaction():
         # A page may name a record twice: the later one counts. Key order keeps concurrent writers out of deadlocks.
         by_key = {record.key: record for record in page.records if isinstance(record, Record)}
-        records = [by_key[key] for key in sorted(by_key)]
-        unread = [item for item in page.records if isinstance(item, Unread)]
-        stored = _insert_changed(connection, lease, records, page.observed_at) if records else 0
+        landings, unread = _storable([by_key[key] for key in sorted(by_key)], lease.stream.volatile)
+        unread += [item for item in page.records if isinstance(item, Unread)]
+        stored = _insert_changed(connection, lease, landings, page) if landings else 0
         for item in unread:
             quarantine(connection, lease, item.key, item.error, item.body, page.observed_at)
         values = {
@@ -114,9 +132,9 @@ def land(connection: psycopg.Connection[Any], lease: Lease, page: Page) -> int:
             "page_cursor": Jsonb(page.next_cursor),
             "calls": page.calls,
             "retries": page.retries,
-            "listed": len(records) + len(unread),
+            "listed": len(landings) + len(unread),
             "stored": stored,
-            "unchanged": len(records) - stored,
+            "unchanged": len(landings) - stored,
             "quarantined": len(unread),
         }
         if connection.execute(ADVANCE, values).rowcount != 1:
@@ -127,26 +145,42 @@ def land(connection: psycopg.Connection[Any], lease: Lease, page: Page) -> int:
     return stored
 
 
-def _insert_changed(
-    connection: psycopg.Connection[Any], lease: Lease, records: Sequence[Record], observed_at: datetime
-) -> int:
+def _storable(records: Sequence[Record], volatile: Sequence[tuple[str, ...]]) -> tuple[list[_Landing], list[Unread]]:
+    """Part the records that Postgres can hold from those it cannot, which are kept by themselves."""
+    landings: list[_Landing] = []
+    refused: list[Unread] = []
+    for record in records:
+        try:
+            _check_key(record.key)
+            landings.append(_Landing(record, storable_row(record.payload, volatile)))
+        except NotStrictJson as error:
+            reason = Unstorable(f"the record cannot be stored: {error}", LOOK)
+            refused.append(Unread(record.key, reason, original(record.payload)))
+    return landings, refused
+
+
+def _check_key(key: str) -> None:
+    if UNSTORABLE.search(key):
+        raise NotStrictJson("its id holds NUL or a lone surrogate")
+    if len(key) > MAX_KEY_BYTES // 4 and len(key.encode()) > MAX_KEY_BYTES:
+        raise NotStrictJson(f"its id is longer than {MAX_KEY_BYTES} bytes")
+
+
+def _insert_changed(connection: psycopg.Connection[Any], lease: Lease, landings: Sequence[_Landing], page: Page) -> int:
     connection.execute(LANDING)
-    mended = []
     with connection.cursor().copy("copy landing from stdin") as copy:
-        for record in records:
-            row = storable_row(record.payload, lease.stream.volatile)
-            copy.write_row((record.key, row.text, row.digest))
-            if row.is_mended:
-                mended.append(record)
-    for record in mended:
-        original = json.dumps(record.payload, sort_keys=True).encode()
-        quarantine(connection, lease, record.key, MENDED, original, observed_at)
+        for each in landings:
+            copy.write_row((each.record.key, each.row.text, each.row.digest))
+    for each in landings:
+        if each.row.is_mended:
+            quarantine(connection, lease, each.record.key, MENDED, original(each.record.payload), page.observed_at)
     statement = INSERT_CHANGED.format(table=sql.Identifier("raw", lease.stream.full_name))
     values = {
         "run_id": lease.run_id,
         "business_id": lease.account.business_id,
         "account_id": lease.account.account_id,
-        "observed_at": observed_at,
+        "observed_at": page.observed_at,
+        "horizon": page.observed_at if page.late else datetime.max.replace(tzinfo=UTC),
         "quarantined": list(lease.quarantined_runs),
     }
     return connection.execute(statement, values).rowcount
@@ -160,8 +194,13 @@ def quarantine(
     body: bytes,
     observed_at: datetime,
 ) -> None:
-    """Keep what could not be read, or not as it came, with its bytes and the reason."""
+    """Keep what could not be read, or not as it came, with its bytes and the reason.
+
+    `body` is the bytes as they came, or `strict_json.original` of what was parsed from them: so it can be replayed.
+    """
     account = lease.account
     values = (lease.run_id, account.business_id, account.platform, account.account_id, lease.stream.full_name)
-    reason = (type(error).__name__, str(error))
+    reason = (type(error).__name__, UNSTORABLE.sub(REPLACEMENT, str(error)))
+    if record_key is not None:
+        record_key = UNSTORABLE.sub(REPLACEMENT, record_key)
     connection.execute(QUARANTINE, (*values, record_key, *reason, body, observed_at))

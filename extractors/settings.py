@@ -48,7 +48,8 @@ class Warehouse:
                 connect_timeout=10,
                 keepalives_idle=30,
                 application_name="social-analytics",
-                options="-c timezone=UTC",
+                # A process that froze in mid-transaction must not hold its rows' locks for ever.
+                options="-c timezone=UTC -c idle_in_transaction_session_timeout=60s",
             )
         except psycopg.OperationalError as error:
             reason = str(error).strip().splitlines()[-1]

@@ -36,13 +36,14 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What one read is about: the account, the frozen clock, the window, and the ids of a batch."""
+    """What one read is about: the account, the frozen clock, the window, the ids of a batch, the metrics to ask."""
 
     account: Account
     now: datetime
     since: datetime | None = None
     until: datetime | None = None
     ids: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
 
     @property
     def today(self) -> date:
@@ -109,12 +110,27 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NeverSilent:
+    """A read that an account always has something for: nothing at all in a whole run is `error`, not "no data".
+
+    Judged only for windows of at least `span` up to now, and for accounts whose last record of the stream `of`
+    satisfies `where`, SQL over its payload.
+    """
+
+    of: str
+    where: str
+    span: timedelta
+    error: Callable[[Account], PipelineError]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
     """One list of an API: where it is, what to ask, how to cut it, and how to take the records out.
 
     `form` makes the call a POST that only reads (Meta's batch). `newest_first` gives a record's place in a list
     without a date filter, so that paging stops once the window is left. `page_size`: posts on a page; `oldest`: how far
-    the list reaches back, where that is less than everything.
+    the list reaches back, where that is less than everything. `metrics` are what is asked for while the platform knows
+    them; `params` and `form` take those from the scope. `has_more` than metrics: asked also when none is left.
     """
 
     name: str
@@ -129,6 +145,9 @@ class Read:
     page_size: int | None = None
     oldest: timedelta | None = None
     endpoint: str = ""
+    metrics: tuple[str, ...] = ()
+    has_more: bool = False
+    never_silent: NeverSilent | None = None
 
     def __post_init__(self) -> None:
         if self.window and self.batch:
@@ -218,6 +237,7 @@ class Platform:
     usage: Callable[[Answer, Account], Usage | None]
     budgets: Callable[[Account, Read], Sequence[Budget]]
     page_token: Read | None = None
+    version: str = ""
 
     def stream(self, name: str) -> Stream:
         """Return one stream by its short name. Raises KeyError for a name the platform does not have."""

@@ -2,7 +2,7 @@
 
 Python accepts NaN, Infinity, 1e400, doubled keys and bottomless nesting (measured); jsonb refuses them or, worse, keeps
 one of two doubled keys. Texts that jsonb cannot hold (NUL, lone surrogates) are made whole and reported, so that the
-record still lands.
+record still lands. Numbers land digit by digit as they were sent: what a float would round is a Decimal.
 """
 
 from __future__ import annotations
@@ -10,35 +10,51 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 REPLACEMENT = "\ufffd"
 MAX_DIGITS = 1_000
+HEADROOM = 150
+# The encoder written in C knows no Decimal: its digits pass as a text that no body can guess, and are unquoted after.
+_MARK = secrets.token_hex(16)
+_MARKED = re.compile(f'"{_MARK}([^"]+)"')
 
 
 class NotStrictJson(ValueError):
-    """The bytes are not JSON that the warehouse can hold exactly; the message says why."""
+    """What came is not JSON that the warehouse can hold exactly; the message says why."""
 
 
 def parse(body: bytes) -> Any:
-    """Parse a body. Raises NotStrictJson for anything that jsonb could not hold exactly."""
+    """Parse a body. Raises NotStrictJson for anything that jsonb could not hold exactly.
+
+    A number with a fraction or an exponent is a float where that is the same text, else a Decimal.
+    """
     try:
-        return json.loads(
-            body.decode("utf-8-sig"),
-            parse_constant=_no_constant,
-            parse_float=_finite,
-            parse_int=_short_integer,
-            object_pairs_hook=_single_keys,
-        )
+        return _parse_with_headroom(body, HEADROOM)
     except RecursionError:
         raise NotStrictJson("nested too deeply") from None
     except UnicodeDecodeError as error:
         raise NotStrictJson(f"not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
         raise NotStrictJson(f"no JSON at character {error.pos}: {error.msg}") from None
+
+
+def _parse_with_headroom(body: bytes, frames: int) -> Any:
+    """Parse from deep in the stack: what nests too deeply to be written again later is refused here."""
+    if frames:
+        return _parse_with_headroom(body, frames - 1)
+    return json.loads(
+        body.decode("utf-8-sig"),
+        parse_constant=_no_constant,
+        parse_float=_exact,
+        parse_int=_short_integer,
+        object_pairs_hook=_single_keys,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +70,35 @@ def storable_row(payload: dict[str, Any], volatile: Iterable[tuple[str, ...]] = 
     """Return the payload as canonical text with its sha-256, NUL and lone surrogates replaced by U+FFFD.
 
     The hash leaves out the `volatile` paths, so it is equal exactly when nothing worth a new version changed.
+    Raises NotStrictJson for a payload that jsonb cannot hold even mended.
     """
+    try:
+        return _storable_row(payload, volatile)
+    except RecursionError:
+        raise NotStrictJson("nested too deeply") from None
+    except NotStrictJson:
+        raise
+    except ValueError as error:
+        raise NotStrictJson(f"no JSON: {error}") from None
+
+
+def canonical(value: Any) -> str:
+    """Return the canonical JSON of the contract: sorted keys, no spaces, every character and digit as it is.
+
+    Raises ValueError for NaN and infinities.
+    """
+    return _unmarked(_encode(value))
+
+
+def original(value: Any) -> bytes:
+    """Return a parsed value as JSON in ASCII, for the quarantine: parsed again it is the same, digit by digit.
+
+    Unlike `canonical` it takes everything that `parse` gives, lone surrogates and NUL as well.
+    """
+    return _unmarked(_encode_ascii(value)).encode()
+
+
+def _storable_row(payload: dict[str, Any], volatile: Iterable[tuple[str, ...]]) -> StorableRow:
     text, is_mended = canonical(payload), False
     if UNSTORABLE.search(text) or "\\u0000" in text:
         payload, before = _mended(payload), payload
@@ -68,9 +112,26 @@ def storable_row(payload: dict[str, Any], volatile: Iterable[tuple[str, ...]] = 
     return StorableRow(text, hashlib.sha256(hashed.encode()).digest(), is_mended)
 
 
+def _marked(value: Any) -> str:
+    if isinstance(value, Decimal):
+        return f"{_MARK}{value}"
+    raise TypeError(f"{type(value).__name__} is no JSON")
+
+
+def _unmarked(text: str) -> str:
+    return _MARKED.sub(r"\1", text) if _MARK in text else text
+
+
 # One encoder for all records: building it anew would cost as much as a small record.
-canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
-"""Canonical JSON of the contract: sorted keys, no spaces, every character as it is."""
+_encode = json.JSONEncoder(
+    sort_keys=True,
+    separators=(",", ":"),
+    ensure_ascii=False,
+    allow_nan=False,
+    check_circular=False,
+    default=_marked,
+).encode
+_encode_ascii = json.JSONEncoder(check_circular=False, default=_marked).encode
 
 
 def _without(value: Any, path: tuple[str, ...]) -> Any:
@@ -92,7 +153,10 @@ def _mended(value: Any) -> Any:
         case list():
             return [_mended(item) for item in value]
         case dict():
-            return {_mended(name): _mended(item) for name, item in value.items()}
+            mended = {_mended(name): _mended(item) for name, item in value.items()}
+            if len(mended) != len(value):
+                raise NotStrictJson("two keys of an object are alike once their text is mended")
+            return mended
         case _:
             return value
 
@@ -101,11 +165,20 @@ def _no_constant(name: str) -> Any:
     raise NotStrictJson(f"{name} is no JSON number")
 
 
-def _finite(text: str) -> float:
+def _exact(text: str) -> float | Decimal:
     number = float(text)
+    if repr(number) == text:
+        return number
     if number in (float("inf"), float("-inf")):
         raise NotStrictJson("a number is too large")
-    return number
+    try:
+        exact = Decimal(text)
+    except ArithmeticError:
+        raise NotStrictJson("a number has an absurd exponent") from None
+    _, digits, exponent = exact.as_tuple()
+    if len(digits) > MAX_DIGITS or not isinstance(exponent, int) or abs(exponent) > MAX_DIGITS:
+        raise NotStrictJson(f"a number has more than {MAX_DIGITS} digits")
+    return exact
 
 
 def _short_integer(text: str) -> int:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from simulator import graph
 from simulator.exchange import Answer, Request
 from simulator.plan import FIRST_RUN, LATER_RUN
 
@@ -79,6 +80,13 @@ def _set_token(simulator: Simulator, request: Request) -> Any:
     return asked
 
 
+def _retire(simulator: Simulator, request: Request) -> Any:
+    """Body `{"metric": name}`: Meta knows it no more, from now on."""
+    retired = graph.policy(simulator.vault).retired
+    retired.add(_body(request)["metric"])
+    return {"retired": sorted(retired)}
+
+
 def _minimum(simulator: Simulator, request: Request) -> Any:
     """Query: first_run, at (ISO), and the days of `plan.Windows` by name."""
     params = request.params()
@@ -126,6 +134,7 @@ ROUTES: dict[tuple[str, str], Callable[[Simulator, Request], Any]] = {
     ("POST", "faults"): _add_fault,
     ("DELETE", "faults"): _clear_faults,
     ("POST", "token"): _set_token,
+    ("POST", "retire"): _retire,
     ("GET", "minimum"): _minimum,
     ("GET", "about"): _about,
 }

@@ -131,7 +131,7 @@ def posts(ask: Ask, account: Account) -> Answer:
     check_page_token(ask, account)
     fields = graph.wanted(ask, "id,created_time,message,story", POST_FIELDS, "Post")
     limit = graph.whole(ask, "limit", 25)
-    if limit * sum(len(metrics) for metrics in map(nested_metrics, fields)) > graph.HEAVIEST:
+    if limit * sum(len(metrics) for metrics in map(nested_metrics, fields)) > ask.policy.heaviest:
         raise graph.reduce_data()
     listed = graph.in_window(ask, ask.service.world.listed(account, ask.now))
     page, paging = graph.page_of(ask, listed, default=25)
@@ -190,7 +190,7 @@ def post_insights(ask: Ask, post: Post) -> Answer:
 
 
 def _insights_body(ask: Ask, post: Post, names: Sequence[str], period: str) -> Json:
-    check_names(names, POST_METRICS)
+    check_names(names, POST_METRICS - ask.policy.retired)
     values = metrics(post, ask)
     told = [] if post.without_insights or period != "lifetime" else names
     data = [graph.insight(post.post_id, name, period, values=[{"value": values[name]}]) for name in told]
@@ -243,7 +243,7 @@ def page_insights(ask: Ask, account: Account) -> Answer:
     """Daily series of a Page: 90 days per call, days end at Pacific midnight."""
     check_page_token(ask, account)
     names = graph.metric_names(ask)
-    check_names(names, PAGE_METRICS)
+    check_names(names, PAGE_METRICS - ask.policy.retired)
     period = ask.params.get("period", "day")
     if period not in PERIODS:
         choices = ", ".join(sorted(PERIODS))

@@ -20,7 +20,12 @@ NAMES = frozenset(
         "credits",
         "version_sunset",
         "http_500",
+        "http_503",
         "http_504",
+        "redirect",
+        "gzip_bomb",
+        "unknown_encoding",
+        "empty_body",
         "transient_1",
         "transient_2",
         "bad_metric",
@@ -80,7 +85,8 @@ class Faults:
         """Script a fault; ValueError for a name that does not exist.
 
         Options: `seconds` (slow_10s, rate_limited on X: until the reset), `minutes` (rate_limited on Meta: until access
-        is regained), `unit` (rate_limited on LinkedIn: MINUTE or SECOND).
+        is regained), `unit` (rate_limited on LinkedIn: MINUTE or SECOND), `headers` (every fault that replaces the
+        answer: added to it), `location` (redirect), `bytes` (gzip_bomb, unpacked), `body` (empty_body: null, []).
         """
         if name not in NAMES:
             raise ValueError(f"no fault is called {name!r}; there are {', '.join(sorted(NAMES))}")

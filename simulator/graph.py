@@ -8,22 +8,46 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
+from weakref import WeakKeyDictionary
 
 from simulator.days import days_within, pacific_day, utc_start
 from simulator.exchange import Refusal
 from simulator.fields import BadSyntax, Field, parse
 from simulator.model import Account, Json, Post
 from simulator.service import Service
-from simulator.vault import Grant
+from simulator.vault import Grant, Vault
 
 TRACE = "AbC1dEfGhIjKlMnOpQrStUv"
 TWICE = 2 * 86_400
 HEAVIEST = 1_000
 """Objects times metrics of one request above which Graph asks to reduce the amount of data."""
+
+
+@dataclass(slots=True)
+class Policy:
+    """What Meta changes overnight: names of metrics it retires, and how heavy a query may be.
+
+    `media_without` names metrics that single media do not have, by media id. `is_terse`: a refusal does not say which.
+    `hiccups`: so many refusals that mean nothing, on Instagram.
+    """
+
+    retired: set[str] = field(default_factory=set)
+    heaviest: int = HEAVIEST
+    media_without: dict[str, set[str]] = field(default_factory=dict)
+    is_terse: bool = False
+    hiccups: int = 0
+
+
+_POLICIES: WeakKeyDictionary[Vault, Policy] = WeakKeyDictionary()
+
+
+def policy(vault: Vault) -> Policy:
+    """The policy of one simulator, found by its vault; change it to change what is served from then on."""
+    return _POLICIES.setdefault(vault, Policy())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +59,11 @@ class Ask:
     token: str
     url: str
     params: dict[str, str]
+
+    @property
+    def policy(self) -> Policy:
+        """What Meta takes at the moment."""
+        return policy(self.service.vault)
 
     @property
     def now(self) -> datetime:

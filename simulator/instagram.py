@@ -149,7 +149,10 @@ def media(ask: Ask, account: Account) -> Answer:
     """The account's media, newest first, with whatever fields and nested insights are asked for."""
     fields = graph.wanted(ask, "id", MEDIA_FIELDS, "Media")
     limit = graph.whole(ask, "limit", 25)
-    if limit * sum(len(one.arguments.get("metric", ())) for one in fields if one.name == "insights") > graph.HEAVIEST:
+    if (
+        limit * sum(len(one.arguments.get("metric", ())) for one in fields if one.name == "insights")
+        > ask.policy.heaviest
+    ):
         raise graph.reduce_data()
     listed = graph.in_window(ask, ask.service.world.listed(account, ask.now)[:MOST_MEDIA])
     page, paging = graph.page_of(ask, listed, default=25)
@@ -204,16 +207,28 @@ def media_insights(ask: Ask, post: Post) -> Answer:
     return Answer(body={"data": data}, objects=len(data), account=post.account.account_id)
 
 
-def check_media_metrics(names: Sequence[str], product: str) -> None:
-    """One name that is unknown, dead or not of this product fails the whole call."""
+def check_names(ask: Ask, names: Sequence[str], allowed: Sequence[str]) -> None:
+    """One name that is unknown or dead fails the whole call."""
+    if ask.policy.hiccups > 0:
+        ask.policy.hiccups -= 1
+        raise graph.error(100, "(#100) An unknown error has occurred.")
+    alive = [name for name in allowed if name not in ask.policy.retired]
     for position, name in enumerate(names):
-        if name not in MEDIA_METRICS:
-            choices = ", ".join(MEDIA_METRICS)
+        if name not in alive and ask.policy.is_terse:
+            raise graph.error(100, "(#100) An unknown error has occurred.")
+        if name not in alive:
+            choices = ", ".join(alive)
             raise graph.error(100, f"(#100) metric[{position}] must be one of the following values: {choices}")
+
+
+def check_media_metrics(ask: Ask, post: Post, names: Sequence[str]) -> None:
+    """One name that is unknown, dead or not of this product fails the whole call."""
+    check_names(ask, names, MEDIA_METRICS)
     if "impressions" in names:
         message = "the impressions metric is no longer supported for the queried media."
         raise graph.error(100, f"(#100) Starting from version v22.0 and above, {message}")
-    if refused := [name for name in names if name not in BY_PRODUCT[product]]:
+    given = BY_PRODUCT[post.payload["media_product_type"]] - ask.policy.media_without.get(post.post_id, set())
+    if refused := [name for name in names if name not in given]:
         listed = ", ".join(refused)
         message = f"(#100) The Media Insights API does not support the {listed} metric for this media product type."
         raise graph.error(100, message)
@@ -221,7 +236,7 @@ def check_media_metrics(names: Sequence[str], product: str) -> None:
 
 def insights_of(ask: Ask, post: Post, names: Sequence[str]) -> list[Json]:
     """The metric objects of a media object."""
-    check_media_metrics(names, post.payload["media_product_type"])
+    check_media_metrics(ask, post, names)
     values = media_values(ask, post)
     return [graph.insight(post.post_id, name, "lifetime", values=[{"value": values[name]}]) for name in names]
 
@@ -254,10 +269,7 @@ def media_values(ask: Ask, post: Post) -> Mapping[str, Any]:
 def account_insights(ask: Ask, account: Account) -> Answer:
     """Series, totals and demographics of the account: what goes with what is checked as the API does."""
     names = graph.metric_names(ask)
-    for position, name in enumerate(names):
-        if name not in ACCOUNT_METRICS:
-            choices = ", ".join(ACCOUNT_METRICS)
-            raise graph.error(100, f"(#100) metric[{position}] must be one of the following values: {choices}")
+    check_names(ask, names, ACCOUNT_METRICS)
     period = ask.params.get("period")
     if period not in PERIODS:
         choices = ", ".join(sorted(PERIODS))

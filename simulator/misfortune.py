@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,7 @@ def replacement(name: str, service: Service, request: Request) -> Answer | None:
         answer = make(service, request)
     except Refusal as refusal:
         answer = refusal.answer
+    answer.headers |= service.options.get("headers", {})
     grant = service.vault.find(request.bearer() or request.params().get("access_token"))
     answer.credential = grant.credential.name if grant else None
     return answer
@@ -212,6 +214,31 @@ def _html(service: Service, request: Request) -> Answer:
     return Answer(status=status, body=HTML, headers={"Content-Type": "text/html; charset=utf-8"})
 
 
+def _http_503(service: Service, request: Request) -> Answer:
+    return _unavailable(request)
+
+
+def _redirect(service: Service, request: Request) -> Answer:
+    location = str(service.options.get("location", request.path))
+    return Answer(status=302, body=b"", headers={"Location": location})
+
+
+def _gzip_bomb(service: Service, request: Request) -> Answer:
+    size = int(service.options.get("bytes", 64 * 1024 * 1024))
+    squeezer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    part = b" " * (1024 * 1024)
+    packed = b"".join(squeezer.compress(part) for _ in range(-(-size // len(part)))) + squeezer.flush()
+    return Answer(status=200, body=packed, headers={"Content-Encoding": "gzip"})
+
+
+def _unknown_encoding(service: Service, request: Request) -> Answer:
+    return Answer(status=200, body=b"\x1b\x00\x00", headers={"Content-Encoding": "br"})
+
+
+def _empty_body(service: Service, request: Request) -> Answer:
+    return Answer(status=200, body=str(service.options.get("body", "")).encode())
+
+
 REPLACEMENTS: dict[str, Callable[[Service, Request], Answer]] = {
     "token_expired": _token_expired,
     "token_revoked": _token_revoked,
@@ -223,6 +250,11 @@ REPLACEMENTS: dict[str, Callable[[Service, Request], Answer]] = {
     "version_sunset": _version_sunset,
     "http_500": _http_500,
     "http_504": _http_504,
+    "http_503": _http_503,
+    "redirect": _redirect,
+    "gzip_bomb": _gzip_bomb,
+    "unknown_encoding": _unknown_encoding,
+    "empty_body": _empty_body,
     "transient_1": _transient_1,
     "transient_2": _transient_2,
     "bad_metric": _bad_metric,

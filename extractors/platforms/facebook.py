@@ -2,17 +2,19 @@
 
 Read 2026-11-21: https://developers.facebook.com/docs/graph-api/reference/insights and /page/published_posts. Two
 removal waves (2025-11-15, 2026-06-15) hit every version, so only names seen alive in September 2026 are asked; one dead
-name fails the whole call. Pages demand a Page token, which is derived from the credential once per run.
+name fails the whole call, and is found and left out. Pages demand a Page token, which is derived from the credential
+once per run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from extractors.errors import PermissionLost
 from extractors.platforms import meta
 from extractors.shape import mapping
-from extractors.spec import Account, Budget, Params, Platform, Read, Record, Scope, Stream, Window
+from extractors.spec import Account, Budget, NeverSilent, Params, Platform, Read, Record, Scope, Stream, Window
 
 POST_FIELDS = (
     "id,created_time,updated_time,message,story,permalink_url,status_type,is_published,is_hidden,parent_id,"
@@ -36,30 +38,39 @@ PAGE_METRICS = (
     "page_total_media_view_unique",
     "page_views_total",
 )
+# Pages get no insights below about a hundred likes; the last two days of them may not be there yet.
+HAS_AUDIENCE = "payload @? '$.followers_count ? (@ >= 100)'"
 # More posts with nested insights on one page answer "reduce the amount of data".
 POSTS_PER_PAGE = 25
 
 
 def post_params(scope: Scope) -> Params:
     """Posts and their lifetime metrics in one call: field expansion counts as one."""
-    insights = f"insights.metric({','.join(POST_METRICS)}).period(lifetime){{name,period,values}}"
-    return {"fields": f"{POST_FIELDS},{insights}", "limit": str(POSTS_PER_PAGE), **meta.window(scope)}
+    insights = meta.nested_insights(scope, ".period(lifetime)")
+    return {"fields": f"{POST_FIELDS}{insights}", "limit": str(POSTS_PER_PAGE), **meta.window(scope)}
 
 
 def page_token_records(scope: Scope, body: object) -> list[Record]:
-    """The derived token, for the client alone: this read is never landed."""
+    """The derived token, for the client alone: this read is never landed.
+
+    None when the answer has none: the credential's own token is then used as it is, and the next call says whether it
+    is a Page token.
+    """
     token = mapping(body, "page token").get("access_token")
-    if not isinstance(token, str) or not token:
-        raise PermissionLost(
-            f"{scope.account}: the credential {scope.account.credential} gives no Page token",
-            "give its user or system user a task on the page, with pages_show_list and pages_read_engagement",
-        )
-    return [Record("access_token", {"access_token": token})]
+    return [Record("access_token", {"access_token": token})] if isinstance(token, str) and token else []
 
 
-def insights(metrics: Sequence[str]) -> dict[str, str]:
+def daily_params(scope: Scope) -> Params:
     """Parameters of a daily list of page metrics."""
-    return {"metric": ",".join(metrics), "period": "day"}
+    return {"metric": ",".join(scope.metrics), "period": "day", **meta.window(scope)}
+
+
+def insights_withheld(account: Account) -> PermissionLost:
+    """Without read_insights Meta answers 200 with empty data: https://developers.facebook.com/docs/permissions."""
+    return PermissionLost(
+        f"{account}: the page's insights are empty for the whole window, though the page has followers",
+        f"grant read_insights to the app and token of {account.credential}, and the analyze task on the page",
+    )
 
 
 STREAMS = (
@@ -93,6 +104,8 @@ STREAMS = (
                 records=meta.objects_with_insights("facebook__posts"),
                 next_page=meta.after_cursor,
                 page_size=POSTS_PER_PAGE,
+                metrics=POST_METRICS,
+                has_more=True,
             ),
         ),
     ),
@@ -104,7 +117,11 @@ STREAMS = (
             Read(
                 name="page_insights",
                 path=meta.edge("insights"),
-                params=lambda scope: {**insights(PAGE_METRICS), **meta.window(scope)},
+                params=daily_params,
+                metrics=PAGE_METRICS,
+                never_silent=NeverSilent(
+                    of="profile", where=HAS_AUDIENCE, span=timedelta(days=4), error=insights_withheld
+                ),
                 records=meta.series_records("facebook__account_daily"),
                 window=Window(days=90, history=365, oldest=730, lookback=7, calendar=meta.PACIFIC),
             ),
@@ -119,10 +136,8 @@ STREAMS = (
                 name="follower_geography",
                 path=meta.edge("insights"),
                 # Any period but day and week answers 200 with nothing in it; every day holds the whole stock.
-                params=lambda scope: {
-                    **insights(("page_follows_city", "page_follows_country")),
-                    **meta.window(scope),
-                },
+                params=daily_params,
+                metrics=("page_follows_city", "page_follows_country"),
                 records=meta.series_records("facebook__audience"),
                 window=Window(days=90, history=3, oldest=90, lookback=3, calendar=meta.PACIFIC),
             ),
@@ -140,6 +155,7 @@ PLATFORM = Platform(
     key="facebook",
     base_url="https://graph.facebook.com",
     streams=STREAMS,
+    version=meta.VERSION,
     headers={},
     encode=meta.encode,
     classify=meta.classify,

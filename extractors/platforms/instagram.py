@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from extractors.capabilities import MetricRejected
 from extractors.errors import ContractBroken
 from extractors.platforms import meta
 from extractors.shape import LOOK, objects, series_key, text
@@ -29,6 +30,7 @@ from extractors.spec import (
     Unread,
     Window,
 )
+from extractors.strict_json import NotStrictJson, original, parse
 
 MEDIA_FIELDS = (
     "id,caption,media_type,media_product_type,permalink,shortcode,timestamp,like_count,comments_count,"
@@ -55,13 +57,13 @@ BATCH_SIZE = 50
 
 def media_params(scope: Scope) -> Params:
     """Media and their shared metrics in one call: field expansion counts as one."""
-    insights = f"insights.metric({','.join(MEDIA_METRICS)}){{name,period,values}}"
-    return {"fields": f"{MEDIA_FIELDS},{insights}", "limit": str(MEDIA_PER_PAGE), **meta.window(scope)}
+    fields = f"{MEDIA_FIELDS}{meta.nested_insights(scope)}"
+    return {"fields": fields, "limit": str(MEDIA_PER_PAGE), **meta.window(scope)}
 
 
 def reels_batch(scope: Scope) -> Params:
     """One batch call for up to 50 reels; each element answers for itself."""
-    metrics = ",".join(REELS_METRICS)
+    metrics = ",".join(scope.metrics)
     calls = [{"method": "GET", "relative_url": f"{media}/insights?metric={metrics}"} for media in scope.ids]
     return {"batch": json.dumps(calls, separators=(",", ":")), "include_headers": "false"}
 
@@ -69,7 +71,7 @@ def reels_batch(scope: Scope) -> Params:
 def reels_records(scope: Scope, body: Any) -> list[Record | Unread]:
     """Records of the elements that answered, and the unread ones with their errors.
 
-    Raises the first element's error when every element failed, since then it is the account and not the media.
+    Raises an element's error when every element failed, since then it is the account or a metric, not the media.
     """
     if not isinstance(body, list) or len(body) != len(scope.ids):
         raise ContractBroken(f"instagram__post_metrics: a batch of {len(scope.ids)} answered otherwise", LOOK)
@@ -79,11 +81,11 @@ def reels_records(scope: Scope, body: Any) -> list[Record | Unread]:
         answer = _element(element, scope)
         error = meta.classify(answer, scope.account)
         if error is not None:
-            unread.append(Unread(media, error, json.dumps(element).encode()))
+            unread.append(Unread(media, error, original(element)))
         elif objects(answer.body, "data", "instagram__post_metrics"):
             found.append(Record(media, meta.without_paging(answer.body)))
     if unread and len(unread) == len(body):
-        raise unread[0].error
+        raise next((one.error for one in unread if isinstance(one.error, MetricRejected)), unread[0].error)
     return found + unread
 
 
@@ -92,8 +94,8 @@ def _element(element: Any, scope: Scope) -> Answer:
     if not isinstance(element, dict):
         return Answer(status=504, headers={}, body=None, at=scope.now)
     try:
-        body = json.loads(element.get("body") or "null")
-    except ValueError:
+        body = parse(str(element.get("body") or "null").encode())
+    except NotStrictJson:
         body = None
     return Answer(status=int(element.get("code") or 500), headers={}, body=body, at=scope.now)
 
@@ -121,8 +123,9 @@ def demographic_read(name: str, breakdown: str) -> Read:
     return Read(
         name=name,
         path=meta.edge("insights"),
+        metrics=("follower_demographics",),
         params=lambda scope: {
-            "metric": "follower_demographics",
+            "metric": ",".join(scope.metrics),
             "period": "lifetime",
             "metric_type": "total_value",
             "breakdown": breakdown,
@@ -131,13 +134,14 @@ def demographic_read(name: str, breakdown: str) -> Read:
     )
 
 
-def day_totals(name: str, metrics: Sequence[str], breakdown: Params, lag: int) -> Read:
+def day_totals(name: str, metrics: tuple[str, ...], breakdown: Params, lag: int) -> Read:
     """Totals of one day per call: a longer window would give one number for all of it."""
     return Read(
         name=name,
         path=meta.edge("insights"),
+        metrics=metrics,
         params=lambda scope: {
-            "metric": ",".join(metrics),
+            "metric": ",".join(scope.metrics),
             "period": "day",
             "metric_type": "total_value",
             **breakdown,
@@ -177,6 +181,8 @@ STREAMS = (
                 records=meta.objects_with_insights("instagram__posts"),
                 next_page=meta.after_cursor,
                 page_size=MEDIA_PER_PAGE,
+                metrics=MEDIA_METRICS,
+                has_more=True,
             ),
         ),
     ),
@@ -191,6 +197,7 @@ STREAMS = (
                 params=lambda scope: {},
                 form=reels_batch,
                 records=reels_records,
+                metrics=REELS_METRICS,
                 batch=Batch(
                     of="posts",
                     size=BATCH_SIZE,
@@ -207,7 +214,8 @@ STREAMS = (
             Read(
                 name="series",
                 path=meta.edge("insights"),
-                params=lambda scope: {"metric": "reach,follower_count", "period": "day", **meta.window(scope)},
+                metrics=("reach", "follower_count"),
+                params=lambda scope: {"metric": ",".join(scope.metrics), "period": "day", **meta.window(scope)},
                 records=meta.series_records("instagram__account_daily"),
                 # follower_count is offered for the last 30 days alone, today not among them.
                 window=Window(days=30, history=30, oldest=30, lookback=30, calendar=meta.PACIFIC),
@@ -235,6 +243,7 @@ PLATFORM = Platform(
     key="instagram",
     base_url="https://graph.facebook.com",
     streams=STREAMS,
+    version=meta.VERSION,
     headers={},
     encode=meta.encode,
     classify=meta.classify,

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
+from extractors.capabilities import MetricRejected, TooMuchData
 from extractors.errors import (
     ContractBroken,
     ObjectGone,
@@ -34,6 +35,18 @@ RATE_LIMITS = frozenset({4, 17, 32, 341, 613, 80001, 80002})
 PERMISSIONS = frozenset({3, 10, *range(200, 300)})
 # Two refusals for want of a permission come as "invalid parameter" (code 100); only their words tell them apart.
 NEEDS_PERMISSION = re.compile(r"missing permission|Access requires", re.IGNORECASE)
+# Words that name dead or unfit metrics, and whether they mean the name itself, for every account.
+# Facebook's first text names none: which one it means takes bisecting.
+REJECTIONS = (
+    (re.compile(r"must be a valid insights metric"), True),
+    (re.compile(r"metric\[(?P<position>\d+)\] must be one of"), True),
+    (re.compile(r"does not support the (?P<names>[\w, ]+) metric"), False),
+    (re.compile(r"the (?P<names>[\w, ]+) metric is no longer supported"), True),
+    (re.compile(r"[Ii]ncompatible metrics \((?P<names>[\w, ]+)\)"), False),
+)
+# Code 100 that says nothing; also what a metric answers that does not go with its breakdown.
+UNSPECIFIC = re.compile(r"unknown error has occurred|^(\(#100\) )?Invalid parameter$")
+BEFORE_CONVERSION = 2108006
 # What a next link may move a list by; nothing else of it is used.
 PLACES = ("after", "until", "__paging_token")
 USAGE_HEADERS = ("x-app-usage", "x-page-usage")
@@ -77,6 +90,12 @@ def window(scope: Scope) -> Params:
     """The window as `since` and `until`, where it has these edges."""
     edges = {"since": scope.since, "until": scope.until}
     return {name: unix(at) for name, at in edges.items() if at}
+
+
+def nested_insights(scope: Scope, modifiers: str = "") -> str:
+    """Insights as one more field of a list; nothing when no metric is left to ask."""
+    metrics = ",".join(scope.metrics)
+    return f",insights.metric({metrics}){modifiers}{{name,period,values}}" if metrics else ""
 
 
 def without_paging(insights: Json) -> Json:
@@ -147,9 +166,24 @@ def _by_code(code: Any, subcode: Any, message: str, said: str, answer: Answer, a
         return PermissionLost(said, f"grant what the message names to the app and token of {account.credential}")
     if (code == 100 and subcode == 33) or code == 803 or "Unknown path components" in message:
         return ObjectGone(said, f"check that {account.account_id} exists and the token may see it")
+    if code == 1 and "reduce the amount of data" in message:
+        return TooMuchData(said, "ask for fewer objects at a time")
+    if code == 100 and subcode != BEFORE_CONVERSION and (rejected := _rejected(message, said)):
+        return rejected
     if code in (1, 2) or answer.body["error"].get("is_transient") is True:
         return Transient(said, "try again; Meta's status page may tell more")
     return ContractBroken(said, LOOK)
+
+
+def _rejected(message: str, said: str) -> MetricRejected | None:
+    """What a refusal says of its metrics, as far as it says anything: the whole call fails for one of them."""
+    for words, everywhere in REJECTIONS:
+        if found := words.search(message):
+            parts = found.groupdict()
+            position = int(parts["position"]) if parts.get("position") else None
+            names = tuple(re.findall(r"\w+", parts.get("names") or ""))
+            return MetricRejected(said, names=names, position=position, certain=True, everywhere=everywhere)
+    return MetricRejected(said) if UNSPECIFIC.search(message) else None
 
 
 def usage(answer: Answer, account: Account) -> Usage | None:

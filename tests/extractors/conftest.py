@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -47,10 +50,34 @@ Extract = Callable[..., list[RunResult]]
 def extract(environment: dict[str, str]) -> Extract:
     """Read the accounts of one platform (or all) at an instant, without the gate."""
 
-    def run(*platforms: str, now: datetime = ANCHOR, **asked: object) -> list[RunResult]:
-        settings = Settings.from_environment({**environment, "PIPELINE_NOW": now.isoformat()})
+    def run(
+        *platforms: str, now: datetime = ANCHOR, base_urls: dict[str, str] | None = None, **asked: object
+    ) -> list[RunResult]:
+        elsewhere = {f"{platform.upper()}_BASE_URL": url for platform, url in (base_urls or {}).items()}
+        settings = Settings.from_environment({**environment, **elsewhere, "PIPELINE_NOW": now.isoformat()})
         chosen = platforms or ("linkedin", "twitter", "facebook", "instagram")
         accounts = [account for platform in chosen for account in due_accounts(settings, platform)]
         return [result for account in accounts for result in extract_account(settings, account, **asked)]
 
     return run
+
+
+@contextmanager
+def http_answering(body: bytes) -> Iterator[str]:
+    """A server that answers every GET with the same bytes."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Keep quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
 
-from extractors.errors import ContractBroken, RetryLater, TokenDead
+from extractors.errors import ContractBroken, RetryLater, TokenDead, WarehouseUnavailable
 from extractors.registry import streams
 from simulator.server import Simulator
 from simulator.world import World
-from tests.extractors.conftest import ANCHOR, Extract
+from tests.extractors.conftest import ANCHOR, Extract, http_answering
 
 Connection = psycopg.Connection[Any]
 
@@ -202,3 +203,34 @@ def test_windows_hold_around_midnight_in_california(extract: Extract, simulator:
     simulator.clock.set(moment)
     results = extract("instagram", "facebook", now=moment, streams=["account_daily"])
     assert {result.state for result in results} == {"complete"}, [str(r.error) for r in results if r.error]
+
+
+def test_a_database_lost_in_the_middle_is_named_and_the_rows_are_exact_afterwards(
+    extract: Extract, connection: Connection
+):
+    lost = (
+        "select count(pg_terminate_backend(pid)) from pg_stat_activity "
+        "where datname = current_database() and pid <> pg_backend_pid() and query like '%%ops.extract_runs%%'"
+    )
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(extract, "facebook")
+        while not running.done() and not connection.execute(lost).fetchone()[0]:
+            pass
+        with pytest.raises(WarehouseUnavailable, match="was lost while facebook account"):
+            running.result()
+    connection.execute("update ops.extract_runs set lease_expires_at = now() where state = 'running'")
+    assert {result.state for result in extract("facebook")} == {"complete"}
+    doubled = connection.execute(
+        "select count(*) - count(distinct (account_id, record_key)) from raw.facebook__posts"
+    ).fetchone()
+    assert doubled[0] == 0
+
+
+def test_an_answer_that_is_no_strict_json_is_kept_with_its_bytes(extract: Extract, connection: Connection):
+    with http_answering(b'{"data": [{"id": "1", "public_metrics": {"like_count": NaN}}]}') as url:
+        results = extract("twitter", streams=["profile"], base_urls={"twitter": url})
+    assert all(isinstance(result.error, ContractBroken) for result in results)
+    kept = connection.execute("select reason, body from ops.quarantine").fetchall()
+    assert len(kept) == len(results)
+    assert {reason for reason, _ in kept} == {"ContractBroken"}
+    assert all(b"NaN" in bytes(body) for _, body in kept)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extractors.strict_json import NotStrictJson, parse, storable_row
+from extractors.strict_json import NotStrictJson, original, parse, storable_row
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"))
 JSON = st.recursive(
@@ -74,3 +74,26 @@ def test_the_canonical_form_is_the_contract_s():
     payload = {"b": 1, "a": ["ü", None]}
     assert storable_row(payload).text == '{"a":["ü",null],"b":1}'
     assert storable_row(payload).digest == hashlib.sha256('{"a":["ü",null],"b":1}'.encode()).digest()
+
+
+def test_the_quarantine_s_json_gives_back_what_was_parsed():
+    body = rb'{"b": "\ud800\u0000\u00fc", "a": [0.10, 1e2, -0.0, 18446744073709551617]}'
+    kept = original(parse(body))
+    assert parse(kept) == parse(body)
+    assert b"0.10" in kept
+    assert b"1E+2" in kept
+
+
+def test_keys_that_mending_would_make_one_are_refused():
+    with pytest.raises(NotStrictJson, match="alike once their text is mended"):
+        storable_row(parse(rb'{"a\u0000": 1, "a\ud800": 2}'))
+
+
+def test_what_is_no_json_at_all_is_refused_by_name():
+    with pytest.raises(NotStrictJson, match="no JSON"):
+        storable_row({"a": float("nan")})
+
+
+@pytest.mark.parametrize("text", ["0.10", "1.50", "123456789.123456789012345678"])
+def test_a_number_keeps_its_digits_in_the_canonical_form(text):
+    assert storable_row(parse(f'{{"a": {text}}}'.encode())).text == f'{{"a":{text}}}'

@@ -1,0 +1,42 @@
+"""The database goes away in the middle of a run: what was committed is there, what was not is read again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from local import postgres
+from simulator.server import Simulator
+from tests.crashes.harness import Lane, make_lane, stop_database_at
+
+
+def test_an_immediate_stop_of_the_database_loses_and_doubles_nothing(tmp_path: Path, platforms: Simulator):
+    durable = postgres.start(tmp_path)
+    try:
+        lane = make_lane(durable, platforms, "crashes_stops")
+        pages = lane.at("before copy ends")
+        # Inside the copy; before the commit; behind the commit.
+        for number in (pages[1], pages[2] + 6, pages[2] + 7):
+            ended, verdict = stop_database_at(lane, tmp_path, durable, number)
+            assert not ended.is_complete, ended
+            assert verdict.is_exact, (lane.points[number - 1], verdict)
+        lane.close()
+    finally:
+        postgres.remove(tmp_path)
+
+
+def test_a_connection_lost_on_any_page_loses_and_doubles_nothing(lane: Lane):
+    numbers = [number for page in lane.at("before copy ends") for number in range(page - 1, page + 9, 2)]
+    assert len(numbers) == 20, "four pages"
+    for number in numbers:
+        lane.reset()
+        lane.nursery.start(lane.command(stop_at=[number]))
+        assert lane.nursery.wait() is None
+        lane.sql(
+            "select pg_terminate_backend(pid, 5000) from pg_stat_activity "
+            "where datname = current_database() and pid <> pg_backend_pid()"
+        )
+        lane.nursery.go_on()
+        ended = lane.nursery.wait()
+        assert ended is not None
+        assert not ended.is_complete
+        assert lane.finish().is_exact, (lane.points[number - 1], ended)
