@@ -42,7 +42,7 @@ test: lint ## Run the whole test suite
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 unit: setup ## Run only the tests without a database or a server
-	$(BIN)/python -m pytest -m unit
+	$(BIN)/python -m pytest -m unit -n 2 --dist loadfile
 
 lint: setup ## Check style, types, SQL and the lock file
 	$(BIN)/ruff check .

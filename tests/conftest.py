@@ -19,12 +19,14 @@ SHARED = ROOT.parent / "shared"
 
 #: A test that gets none of these runs in memory: `make unit` is all of those.
 OUTSIDE = {"server", "simulator", "airflow_environment"}
+#: These start servers and processes of their own, without a fixture.
+OUTSIDE_FOLDERS = {ROOT / "tests" / "crashes", ROOT / "tests" / "local"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs neither a database nor a server."""
     for item in items:
-        if not OUTSIDE & set(getattr(item, "fixturenames", ())):
+        if not OUTSIDE & set(getattr(item, "fixturenames", ())) and item.path.parent not in OUTSIDE_FOLDERS:
             item.add_marker(pytest.mark.unit)
 
 
