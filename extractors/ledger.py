@@ -151,13 +151,3 @@ def watermark(connection: psycopg.Connection[Any], account: Account, stream: Str
         (account.business_id, account.platform, account.account_id, stream.full_name),
     ).fetchone()
     return row[0] if row else None
-
-
-def blocked_until(connection: psycopg.Connection[Any], budget_keys: list[str]) -> dict[str, datetime]:
-    """Return the budgets that are blocked at this moment, with the end of each block."""
-    rows = connection.execute(
-        "select budget, blocked_until from ops.rate_budgets "
-        "where budget = any(%s) and blocked_until > clock_timestamp()",
-        (budget_keys,),
-    )
-    return {row[0]: row[1] for row in rows}

@@ -70,7 +70,7 @@ def next_start(body: Any, params: Params) -> Params | None:
 
 
 def posts_until(body: Any, params: Params) -> Params | None:
-    """As `next_start`; the window's lower end is cut in `post_records`, for the API has no date filter."""
+    """As `next_start`, and never past an empty page; the read's `newest_first` ends the list at the window's edge."""
     return next_start(body, params) if mapping(body, "linkedin posts").get("elements") else None
 
 

@@ -92,23 +92,12 @@ class Built:
 
 
 @pytest.fixture(scope="session")
-def new_world() -> Callable[..., Iterator[Simulator]]:
-    """A maker of running simulators."""
-
-    def make(scale: float = 1.0) -> Simulator:
-        return Simulator(build_world(seed=7, anchor=ANCHOR, scale=scale), now=ANCHOR)
-
-    return make
-
-
-@pytest.fixture(scope="session")
 def builds(
     new_database: Callable[[str], dict[str, str]],
-    new_world: Callable[..., Simulator],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[dict[str, Built]]:
     """Both builds, each in a database of its own."""
-    with new_world() as simulator:
+    with Simulator(build_world(seed=7, anchor=ANCHOR), now=ANCHOR) as simulator:
         environment = {**new_database("template0"), **simulator.environment(), **simulator.world.environment()}
         environment["DBT_TARGET_PATH"] = str(tmp_path_factory.mktemp("dbt"))
         pipeline = Pipeline(environment, simulator.world, simulator)
