@@ -16,7 +16,7 @@ class Call:
     """One request. `at` is the simulated time, `received` the real one; no token is ever in it.
 
     `credential` is the name of the credential, `objects` how many records went out, `parts` the requests inside a
-    batch.
+    batch, `exposed` whether a token stood in the address.
     """
 
     number: int
@@ -33,6 +33,7 @@ class Call:
     fault: str | None = None
     objects: int = 0
     parts: tuple[str, ...] = field(default=())
+    exposed: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """The call as plain JSON values."""

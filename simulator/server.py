@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from simulator import control, ledger, linkedin, meta, misfortune, twitter
 from simulator.clock import Clock
@@ -125,6 +125,7 @@ class Simulator:
             fault=fault.name if fault else None,
             objects=answer.objects,
             parts=_parts(request),
+            exposed=self.vault.is_in(unquote(f"{request.path}?{request.query}")),
         )
 
 

@@ -48,6 +48,10 @@ class Vault:
             state = self._states.get(credential.name, "valid")
         return Grant(credential=credential, kind=kind, state=state, page=page if kind == "page" else None)
 
+    def is_in(self, text: str) -> bool:
+        """Whether a token that somebody issued stands in a text."""
+        return any(token in text for token in self._grants)
+
     def set_state(self, credential: str, state: TokenState) -> None:
         """Expire, revoke or revive the tokens of a credential; KeyError for a name nobody has."""
         if credential not in {one.name for one, _, _ in self._grants.values()}:

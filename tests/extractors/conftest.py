@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -60,6 +60,30 @@ def extract(environment: dict[str, str]) -> Extract:
         return [result for account in accounts for result in extract_account(settings, account, **asked)]
 
     return run
+
+
+@pytest.fixture
+def undisturbed(
+    new_database: Callable[[str], dict[str, str]], migrated_template: str, world: World, tmp_path: Path
+) -> Callable[..., dict[str, str]]:
+    """A maker of the reference: another warehouse, read at the given instants from the same world without a fault."""
+
+    def read(*platforms: str, at: Sequence[datetime] = (ANCHOR,), **asked: object) -> dict[str, str]:
+        accounts = tmp_path / "undisturbed.yml"
+        accounts.write_text(world.accounts_yaml())
+        with Simulator(world, now=at[0]) as calm:
+            env = {**new_database(migrated_template), **calm.environment()}
+            load(Settings.from_environment(env), accounts)
+            for instant in at:
+                calm.clock.set(instant)
+                settings = Settings.from_environment({**env, "PIPELINE_NOW": instant.isoformat()})
+                for platform in platforms or ("linkedin", "twitter", "facebook", "instagram"):
+                    for account in due_accounts(settings, platform):
+                        results = extract_account(settings, account, **asked)
+                        assert not [result.error for result in results if result.error]
+        return env
+
+    return read
 
 
 @contextmanager

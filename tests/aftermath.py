@@ -1,0 +1,136 @@
+"""The three assertions every fault case ends with: the warehouse, the ledger, and no secret anywhere."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+
+import psycopg
+from psycopg import sql
+
+from extractors.registry import streams
+from extractors.settings import Settings
+from simulator.server import Simulator
+
+Rows = Counter[tuple[int, str, str, bytes]]
+#: What a pipeline writes; every one of these is searched for secrets.
+SINKS = ("raw", "ops")
+STORED = "select coalesce(sum(stored), 0) from ops.extract_runs where stream = %s"
+
+
+def last_versions(environment: Mapping[str, str], stream: str) -> Rows:
+    """The last version of every record of a stream: tenant, account, key and payload hash, as a multiset."""
+    statement = sql.SQL(
+        """
+        select distinct on (business_id, account_id, record_key) business_id, account_id, record_key, payload_hash
+        from {table}
+        order by business_id, account_id, record_key, observed_at desc
+        """
+    ).format(table=sql.Identifier("raw", stream))
+    with closing(Settings.from_environment(environment).warehouse.connect()) as connection:
+        return Counter((row[0], row[1], row[2], bytes(row[3])) for row in connection.execute(statement))
+
+
+def assert_equal_warehouses(
+    environment: Mapping[str, str], undisturbed: Mapping[str, str], names: Sequence[str] | None = None
+) -> None:
+    """Nothing lost and nothing twice: the streams' records equal those of a run that nothing disturbed.
+
+    Also no record has the same version twice in a row. `undisturbed` is another warehouse, read from the same world.
+    """
+    for name in names or [stream.full_name for stream in streams()]:
+        found, expected = last_versions(environment, name), last_versions(undisturbed, name)
+        assert not expected - found, f"{name}: {(expected - found).total()} records lost"
+        assert not found - expected, f"{name}: {(found - expected).total()} records too many"
+        assert repeated_versions(environment, name) == 0, f"{name}: a version is stored twice"
+
+
+def repeated_versions(environment: Mapping[str, str], stream: str) -> int:
+    """How many rows repeat the version just before them."""
+    statement = sql.SQL(
+        """
+        select count(*) from (
+            select payload_hash = lag(payload_hash) over (
+                partition by business_id, account_id, record_key order by observed_at
+            ) as is_repeated
+            from {table}
+        ) as versions
+        where is_repeated
+        """
+    ).format(table=sql.Identifier("raw", stream))
+    with closing(Settings.from_environment(environment).warehouse.connect()) as connection:
+        row = connection.execute(statement).fetchone()
+        return int(row[0]) if row else 0
+
+
+def assert_ledger_explains(environment: Mapping[str, str], *, failed: Mapping[str, str] | None = None) -> None:
+    """The ledger's counters add up to the tables, no run is left open, and each failure says who, what and what to do.
+
+    `failed`: the error class expected of each stream whose last run failed; every other last run is complete.
+    """
+    with closing(Settings.from_environment(environment).warehouse.connect()) as connection:
+        for stream in streams():
+            counted = sql.SQL("select count(*) from {}").format(sql.Identifier("raw", stream.full_name))
+            rows = _one(connection, counted)
+            booked = _one(
+                connection,
+                "select coalesce(sum(stored), 0) from ops.extract_runs where stream = %s",
+                (stream.full_name,),
+            )
+            assert rows == booked, f"{stream.full_name}: the ledger says {booked} stored, the table has {rows}"
+        last = connection.execute(
+            """
+            select distinct on (business_id, platform, account_id, stream)
+                stream, state, account_id, error_class, error_message
+            from ops.extract_runs order by business_id, platform, account_id, stream, started_at desc
+            """
+        ).fetchall()
+    reasons: dict[str, str] = {}
+    for stream_name, state, account_id, error_class, message in last:
+        assert state != "running", f"{stream_name} of {account_id} is left open"
+        if state == "failed":
+            assert account_id in message, message
+            assert "; " in message, f"no remedy in: {message}"
+            reasons[stream_name] = error_class
+    assert reasons == dict(failed or {})
+
+
+def assert_no_secret(environment: Mapping[str, str], secrets: Iterable[str], *texts: str) -> None:
+    """None of the secrets is in any table of `raw` and `ops`, nor in the given texts (logs, output, addresses)."""
+    wanted = [secret for secret in secrets if secret]
+    assert wanted, "a search for nothing proves nothing"
+    with closing(Settings.from_environment(environment).warehouse.connect()) as connection:
+        tables = connection.execute(
+            "select table_schema, table_name from information_schema.tables where table_schema = any (%s)",
+            (list(SINKS),),
+        ).fetchall()
+        for schema, table in tables:
+            # bytea is searched as the text it may be: `encode(..., 'escape')` leaves ASCII readable.
+            found = connection.execute(
+                sql.SQL(
+                    "select count(*) from {table} as row, unnest(%s::text[]) as secret "
+                    "where position(secret in row::text) > 0 "
+                    "or position(encode(secret::bytea, 'hex') in row::text) > 0"
+                ).format(table=sql.Identifier(schema, table)),
+                (wanted,),
+            ).fetchone()
+            assert found == (0,), f"a secret is in {schema}.{table}"
+    for text in texts:
+        assert not [secret for secret in wanted if secret in text], "a secret is in a text"
+
+
+def tokens(simulator: Simulator) -> list[str]:
+    """Every access token of the simulator's world, page tokens included: the canaries."""
+    credentials = simulator.world.credentials.values()
+    return [each.token for each in credentials] + [page for each in credentials for page in each.page_tokens.values()]
+
+
+def assert_no_exposed_address(simulator: Simulator) -> None:
+    """No request that the simulator saw had a token in its address."""
+    assert not [call for call in simulator.calls if call.exposed], "a token stood in an address"
+
+
+def _one(connection: psycopg.Connection[tuple[object, ...]], statement: object, values: tuple[object, ...] = ()) -> int:
+    row = connection.execute(statement, values).fetchone()  # type: ignore[arg-type]
+    return int(row[0]) if row else 0  # type: ignore[call-overload]
