@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,17 +13,16 @@ import psycopg
 
 from extractors import ledger
 from extractors.accounts import enabled_accounts
-from extractors.capabilities import Fetched, MetricRejected, Negotiation, Silence
-from extractors.errors import ConfigurationError, ContractBroken, PipelineError, TokenDead, WarehouseUnavailable
+from extractors.capabilities import Silence
+from extractors.errors import ConfigurationError, PipelineError, TokenDead, WarehouseUnavailable
 from extractors.http import Client
 from extractors.limiter import Limiter
-from extractors.load import Lease, Page, land, quarantine
+from extractors.load import Lease, land
+from extractors.paging import pages
 from extractors.registry import platform as find_platform
 from extractors.settings import Settings
-from extractors.shape import LOOK
-from extractors.spec import Account, Params, Platform, Read, Record, Scope, Stream, Unread
-from extractors.steps import Step, remaining, steps
-from extractors.strict_json import original
+from extractors.spec import Account, Platform, Record, Scope, Stream, Unread
+from extractors.steps import remaining, steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +124,7 @@ class _Reader:
         try:
             if ended is not None:
                 raise ended
-            self._land_pages(stream, opened)
+            self._landpages(stream, opened)
         except PipelineError as error:
             tally = self.client.tally if self.client else None
             calls, retries = tally.take() if tally else (0, 0)
@@ -135,7 +133,7 @@ class _Reader:
         ledger.complete(self.connection, opened.lease)
         return ledger_result(self.connection, opened.lease, None)
 
-    def _land_pages(self, stream: Stream, opened: ledger.Opened) -> None:
+    def _landpages(self, stream: Stream, opened: ledger.Opened) -> None:
         client = self._authorised_client(opened)
         ends_before_now = opened.window_until < opened.as_of
         scope = Scope(
@@ -147,7 +145,7 @@ class _Reader:
         todo = steps(self.connection, stream, scope, self.since)
         silence = Silence(self.connection, scope)
         for step, params in remaining(todo, opened.page_cursor):
-            for page in _pages(client, step, params, self.connection, opened.lease, silence):
+            for page in pages(client, step, params, self.connection, opened.lease, silence):
                 land(self.connection, opened.lease, page)
 
     def _authorised_client(self, opened: ledger.Opened) -> Client:
@@ -179,73 +177,6 @@ def window_since(
 
 def _token(records: Sequence[Record | Unread]) -> str | None:
     return next((str(record.payload["access_token"]) for record in records if isinstance(record, Record)), None)
-
-
-def _pages(
-    client: Client,
-    step: Step,
-    params: Params | None,
-    connection: psycopg.Connection[Any],
-    lease: Lease,
-    silence: Silence,
-) -> Iterator[Page]:
-    """Yield the pages of one list, each with the cursor that follows it."""
-    read = step.read
-    fetch = partial(_fetch, client, read, connection, lease)
-    asked = Negotiation(connection, lease, client.platform.version, read, step.scope, fetch)
-    following: Params | None = params if params is not None else read.params(asked.scope)
-    seen: set[tuple[tuple[str, str], ...]] = set()
-    while following is not None:
-        fetched = asked.page(following)
-        if fetched is None:
-            yield _page(client, step, step.scope.now, [], None)
-            return
-        following = None if _left_window(step, fetched.records) else fetched.next_params
-        place = tuple(sorted((following or {}).items()))
-        if place in seen:
-            raise ContractBroken(f"{client.account}: {read.name} leads back to a page already read", LOOK)
-        seen.add(place)
-        is_last = following is None and step.following["read"] != read.name
-        silence.note(read, step.scope.since, fetched, is_last=is_last)
-        yield _page(client, step, fetched.answer.at, fetched.records, following)
-
-
-def _fetch(
-    client: Client, read: Read, connection: psycopg.Connection[Any], lease: Lease, scope: Scope, params: Params
-) -> Fetched:
-    """Make one call and take its answer apart; what cannot be read or taken apart is kept."""
-    try:
-        answer = client.call(read, scope, params)
-    except ContractBroken as error:
-        if error.body:
-            quarantine(connection, lease, None, error, error.body, datetime.now(UTC))
-        raise
-    try:
-        return Fetched(answer, read.records(scope, answer.body), read.next_page(answer.body, params))
-    except MetricRejected:
-        raise
-    except ContractBroken as error:
-        quarantine(connection, lease, None, error, original(answer.body), answer.at)
-        raise
-
-
-def _page(
-    client: Client, step: Step, at: datetime, records: Sequence[Record | Unread], next_params: Params | None
-) -> Page:
-    cursor = step.following
-    if next_params is not None:
-        cursor = {"read": step.read.name, "step": step.key, "params": dict(next_params)}
-    calls, retries = client.tally.take()
-    return Page(records=records, observed_at=at, next_cursor=cursor, calls=calls, retries=retries)
-
-
-def _left_window(step: Step, records: Sequence[Record | Unread]) -> bool:
-    """Say whether a list without a date filter, newest first, has left the window with this page."""
-    created_at, since = step.read.newest_first, step.scope.since
-    if created_at is None or since is None:
-        return False
-    instants = [created_at(record.payload) for record in records if isinstance(record, Record)]
-    return bool(instants) and min(instants) < since
 
 
 def ledger_result(connection: psycopg.Connection[Any], lease: Lease, error: PipelineError | None) -> RunResult:

@@ -101,12 +101,17 @@ class Window:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Ids of another stream's records, asked in groups. `where` is SQL over that payload; `oldest` what is offered."""
+    """Ids of another stream's records, asked in groups. `where` is SQL over that payload; `oldest` what is offered.
+
+    `changed` is SQL over the payload too, a count such as that of comments: an id is due only while the count is not 0
+    and is another one than when this stream was last read, whatever the age. Days asked for are read all the same.
+    """
 
     of: str
     size: int
     where: str
     oldest: timedelta | None = None
+    changed: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

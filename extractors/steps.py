@@ -18,6 +18,53 @@ from extractors.spec import Batch, Read, Scope, Stream, Window
 Cursor = dict[str, Any]
 DONE: Cursor = {"read": None}
 
+# The ids of a batch. By age: published in the window. By change: the count is another one than at the last read that
+# moved the watermark; the parent's own history in raw tells what it was then.
+DUE = """
+with latest as (
+    select distinct on (record_key) record_key, payload
+    from {table}
+    where business_id = %(business_id)s and account_id = %(account_id)s
+    order by record_key, observed_at desc
+),
+
+last_read as (
+    select run.started_at
+    from ops.cursors as cursor
+    inner join ops.extract_runs as run using (run_id)
+    where cursor.business_id = %(business_id)s and cursor.platform = %(platform)s
+        and cursor.account_id = %(account_id)s and cursor.stream = %(stream)s
+),
+
+counted as (
+    select
+        latest.record_key,
+        {published_at} as published_at,
+        {changed} as count_now,
+        (
+            select {changed}
+            from {table} as version
+            where version.business_id = %(business_id)s and version.account_id = %(account_id)s
+                and version.record_key = latest.record_key
+                and version.observed_at <= (select started_at from last_read)
+            order by version.observed_at desc
+            limit 1
+        ) as count_then
+    from latest
+    where {where}
+)
+
+select record_key
+from counted
+where published_at >= coalesce(%(oldest)s::timestamptz, '-infinity')
+    and published_at < coalesce(%(until)s::timestamptz, 'infinity')
+    and (
+        %(by_age)s and published_at >= coalesce(%(since)s::timestamptz, '-infinity')
+            and (not %(by_change)s or count_now > 0)
+        or %(by_change)s and count_now > 0 and count_now is distinct from count_then
+    )
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
@@ -36,7 +83,7 @@ def steps(connection: psycopg.Connection[Any], stream: Stream, scope: Scope, ask
         if read.window is not None:
             found.extend((read, key, part) for key, part in _windows(read.window, scope, asked_since))
         elif read.batch is not None:
-            ids = due_ids(connection, read.batch, scope)
+            ids = due_ids(connection, stream, read.batch, scope, is_asked=asked_since is not None)
             found.extend((read, part.ids[0], part) for part in _batches(read.batch, scope, ids))
         else:
             found.append((read, "", scope))
@@ -59,32 +106,29 @@ def remaining(all_steps: Sequence[Step], cursor: Cursor | None) -> Iterator[tupl
             yield step, cursor.get("params") if first else None
 
 
-def due_ids(connection: psycopg.Connection[Any], batch: Batch, scope: Scope) -> list[str]:
-    """Return the parent's record keys whose metrics are due, from the last versions in raw, sorted."""
+def due_ids(
+    connection: psycopg.Connection[Any], stream: Stream, batch: Batch, scope: Scope, *, is_asked: bool = False
+) -> list[str]:
+    """Return the parent's record keys whose details are due, from the last versions in raw, sorted."""
     account = scope.account
     parent = PLATFORMS[account.platform].stream(batch.of)
-    oldest = scope.now - batch.oldest if batch.oldest else None
-    statement = sql.SQL(
-        """
-        with latest as (
-            select distinct on (record_key) record_key, payload
-            from {table}
-            where business_id = %(business_id)s and account_id = %(account_id)s
-            order by record_key, observed_at desc
-        )
-        select record_key
-        from latest
-        where {where}
-            and {published_at} >= coalesce(greatest(%(since)s::timestamptz, %(oldest)s::timestamptz), '-infinity')
-            and {published_at} < coalesce(%(until)s::timestamptz, 'infinity')
-        """
-    ).format(
+    statement = sql.SQL(DUE).format(
         table=sql.Identifier("raw", parent.full_name),
         where=_own_sql(batch.where),
         published_at=_own_sql(parent.published_at),
+        changed=_own_sql(batch.changed or "null::bigint"),
     )
-    values = {"business_id": account.business_id, "account_id": account.account_id, "oldest": oldest}
-    values |= {"since": scope.since, "until": scope.until}
+    values = {
+        "business_id": account.business_id,
+        "platform": account.platform,
+        "account_id": account.account_id,
+        "stream": stream.full_name,
+        "oldest": scope.now - batch.oldest if batch.oldest else None,
+        "since": scope.since,
+        "until": scope.until,
+        "by_change": batch.changed is not None,
+        "by_age": batch.changed is None or is_asked,
+    }
     return sorted(row[0] for row in connection.execute(statement, values))
 
 
