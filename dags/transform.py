@@ -12,10 +12,11 @@ from dags.dbt_layer import build
 from dags.policy import airflow_outcomes
 
 DOC = """
-### Builds core, then publishes the marts
+### Builds core, computes the statistics, then publishes the marts
 
-`core` runs dbt for staging, intermediate and core with their tests; `publish` audits and refreshes the marts in one
-transaction, so that readers see the last build or this one, never a mix. The statistics (`insights`) will come between.
+`core` runs dbt for staging, intermediate and core with their tests; `insights` computes best times and hashtag lifts
+from core into core; `publish` audits and refreshes the marts in one transaction, so that readers see the last build or
+this one, never a mix.
 One run at a time: what arrives meanwhile is done together by the next run.
 
 **Red means** a model or a test failed; the last line of the log names it. Nothing was published: the marts hold the
@@ -43,10 +44,18 @@ with DAG(
         with airflow_outcomes():
             return build(settings(), "staging", "intermediate", "core")
 
+    @task
+    def insights() -> dict[str, int]:
+        """Recompute what SQL cannot say well."""
+        from insights.run import run
+
+        with airflow_outcomes():
+            return run(settings()).rows
+
     @task(outlets=[MARTS])
     def publish() -> dict[str, int]:
         """Audit, then refresh what BI tools read."""
         with airflow_outcomes():
             return build(settings(), "publish")
 
-    core() >> publish()
+    core() >> insights() >> publish()

@@ -45,16 +45,19 @@ where ranked.platform = 'all' and ranked.window_days = 90 and ranked.metric = 'e
 order by ranked.value desc
 limit 1
 """
+# The best evidence first: a recommendation before a leaning, a leaning before "not enough yet".
 BEST_TIMES = """
 select distinct on (business.business_id)
-    business.name, business.timezone, hours.platform, days.weekday, hours.hour, hours.avg_engagement, hours.posts
-from marts.best_hours as hours
-inner join marts.best_days as days using (business_id, platform)
+    business.name, business.timezone, advice.platform, advice.label, advice.verdict, advice.evidence
+from marts.best_time_recommendations as advice
 inner join ops.businesses as business using (business_id)
-where hours.is_best and days.is_best
-order by business.business_id, hours.avg_engagement desc
+where advice.rank = 1
+order by
+    business.business_id,
+    array_position(array['recommend', 'weak', 'no_evidence', 'insufficient_data'], advice.verdict),
+    advice.lift desc nulls last,
+    advice.platform
 """
-WEEKDAYS = ("", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 BEFORE = """
@@ -137,11 +140,9 @@ def _findings(connection: psycopg.Connection[Row]) -> Iterator[str]:
         yield f"  Top post of 90 days: {business} on {platform}, {published:%Y-%m-%d %H:%M}, {value:,.0f} engagements"
         yield f"    {one_line(words)}"
         yield f"    {one_line(permalink)}"
-    for name, zone, platform, weekday, hour, average, posts in connection.execute(BEST_TIMES):
-        yield (
-            f"  Best time for {name}: {platform}, {hour:02}:00 ({posts} posts, {average:,.0f} engagements each); "
-            f"best day {WEEKDAYS[weekday]} ({zone})"
-        )
+    for name, zone, platform, label, verdict, evidence in connection.execute(BEST_TIMES):
+        yield f"  Best time for {name}: {platform}, {f'{label} ({zone})' if label else 'not known'}: {verdict}"
+        yield f"    {evidence}"
 
 
 def _calls(stack: Stack, story: Story) -> Iterator[str]:

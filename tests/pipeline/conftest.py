@@ -53,8 +53,15 @@ class Pipeline:
         return self.command("extractors", "run").stdout
 
     def build(self) -> None:
-        """Raw to published marts."""
-        self.command("dbt.cli.main", "build", "--project-dir", "dbt_project", "--profiles-dir", "dbt_project")
+        """Raw to core, statistics, published marts, as the `transform` DAG does."""
+        self.dbt("staging", "intermediate", "core")
+        self.command("insights", "run")
+        self.dbt("publish")
+
+    def dbt(self, *layers: str) -> None:
+        """Build some layers."""
+        where = ("--project-dir", "dbt_project", "--profiles-dir", "dbt_project")
+        self.command("dbt.cli.main", "build", *where, "--select", *layers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,3 +202,45 @@ def test_demographics_equal_the_world(built: Built):
 
 def _newest(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[frame["day"] == frame.groupby("account_id")["day"].transform("max")]
+
+
+def test_best_times_count_the_posts_of_the_world(built: Built):
+    posts = built.posts().assign(
+        hour=lambda frame: [at.hour for at in frame["local"]],
+        weekday=lambda frame: [at.isoweekday() for at in frame["local"]],
+    )
+    keys = ["business_id", "platform", "weekday", "hour"]
+    expected = posts.groupby(keys).agg(posts=("post_id", "size"), engagement_rate_mean=("engagement_rate", "mean"))
+    assert_same(built.table("marts.best_times"), expected.reset_index(), keys, ["posts", "engagement_rate_mean"])
+
+
+def test_no_advice_goes_against_what_is_planted(built: Built):
+    found = built.table("marts.best_time_recommendations")
+    advised = found[found["verdict"] == "recommend"]
+    planted = {
+        (each.business_id, each.platform, each.value) for each in built.world.planted
+        if each.kind == "hour" and each.effect > 1
+    }  # fmt: skip
+    for row in advised.to_dict("records"):
+        near = {(row["business_id"], row["platform"], (row["hour"] + step) % 24) for step in (-2, -1, 0, 1, 2)}
+        assert near & planted, row
+    assert len(found) > 0
+
+
+def test_most_hashtag_verdicts_have_the_sign_of_what_is_planted(built: Built):
+    effects = {
+        (each.business_id, each.platform, each.value): each.effect
+        for each in built.world.planted
+        if each.kind == "hashtag"
+    }
+    judged = built.table("marts.hashtags")
+    flagged = judged[judged["verdict"].isin(["recommend", "avoid"])].to_dict("records")
+    is_right = [
+        effects.get((row["business_id"], row["platform"], row["hashtag"]), 1.0) > 1
+        if row["verdict"] == "recommend"
+        else effects.get((row["business_id"], row["platform"], row["hashtag"]), 1.0) < 1
+        for row in flagged
+    ]
+    # One false discovery in ten is what the q-value allows; the world is too small to measure that finely.
+    assert flagged
+    assert sum(is_right) >= 0.6 * len(flagged), flagged

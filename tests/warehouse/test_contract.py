@@ -39,6 +39,9 @@ PROMISED = {
     " rated_impressions",
     "best_days": "business_id platform weekday posts avg_engagement engagement_rate is_best rated_engagement"
     " rated_impressions",
+    "best_times": "business_id platform weekday hour posts engagement_rate_mean lift lift_low lift_high"
+    " probability_better verdict",
+    "best_time_recommendations": "business_id platform rank weekday hour label lift verdict evidence",
     "hashtags": "business_id platform hashtag display posts avg_engagement total_engagement engagement_rate lift"
     " lift_low lift_high q_value verdict first_used_at last_used_at rated_engagement rated_impressions",
     "audience_growth": "business_id account_id day followers_count gained lost net growth_rate",

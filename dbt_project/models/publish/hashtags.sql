@@ -4,6 +4,10 @@ with posts as (
     select * from {{ ref('fct_posts') }}
 ),
 
+judged as (
+    select * from {{ ref('fct_hashtag_lifts') }}
+),
+
 used as (
     select
         posts.business_id,
@@ -62,16 +66,17 @@ final as (
         averaged.rated_engagement,
         averaged.rated_impressions,
         averaged.engagement_rate,
-        -- Nobody has judged yet whether the tag makes a difference; insights/ will.
-        cast(null as numeric) as lift,
-        cast(null as numeric) as lift_low,
-        cast(null as numeric) as lift_high,
-        cast(null as numeric) as q_value,
-        'insufficient_data' as verdict,
+        judged.lift,
+        judged.lift_low,
+        judged.lift_high,
+        judged.p_value,
+        judged.q_value,
+        coalesce(judged.verdict, 'insufficient_data') as verdict,
         averaged.first_used_at,
         averaged.last_used_at
     from averaged
     inner join spellings using (business_id, platform, hashtag)
+    left join judged using (business_id, platform, hashtag)
 )
 
 select * from final
