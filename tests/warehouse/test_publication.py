@@ -48,7 +48,8 @@ def test_a_changed_mart_is_rebuilt_and_keeps_its_grants(copy: Environment, dbt: 
         connection.execute("grant select on marts.best_days to bi_of_changed")
     before = read(copy, "select business_id, platform, weekday from marts.best_days where is_best order by 1, 2")
     done = dbt(copy, "build", "--select", "publish", project=changed)
-    assert "1 rebuilt, 13 refreshed" in done.stdout.replace("13 refreshed, 1 rebuilt", "1 rebuilt, 13 refreshed")
+    assert "1 rebuilt" in done.stdout
+    assert f"{len(actions(copy)) - 1} refreshed" in done.stdout
     assert [mart for mart, action in actions(copy).items() if action != "refreshed"] == ["best_days"]
     assert (
         read(copy, "select business_id, platform, weekday from marts.best_days where is_best order by 1, 2") != before
