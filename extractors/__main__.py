@@ -16,14 +16,16 @@ from typing import Any
 import psycopg
 
 from extractors import accounts, quarantine, status
+from extractors.crew import WORKERS, Crew
 from extractors.errors import ConfigurationError, PipelineError, WarehouseUnavailable
-from extractors.extract import RunResult, chosen_streams, extract_account
+from extractors.extract import Asked, chosen_streams
 from extractors.migrate import migrate
 from extractors.plan import plan
 from extractors.registry import PLATFORMS, streams
+from extractors.run import OK, SOME_FAILED, run
 from extractors.settings import Settings
 
-OK, SOME_FAILED, WRONG_USE = 0, 1, 2
+WRONG_USE = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -76,6 +78,15 @@ def _parser() -> argparse.ArgumentParser:
         if name == "run":
             command.add_argument("--force", action="store_true", help="ignore a 'not before' learned from a platform")
             command.add_argument("--docs", type=Path, metavar="DIR", help="write Great Expectations' data docs here")
+            command.add_argument(
+                "--workers",
+                type=_positive,
+                default=WORKERS,
+                metavar="N",
+                help=f"accounts at once; {WORKERS} by default",
+            )
+        if name == "status":
+            command.add_argument("--problems", action="store_true", help="only what needs a look")
     _quarantine_commands(commands)
     return parser
 
@@ -100,6 +111,12 @@ def _command(commands: Any, name: str, text: str, function: Callable[..., int]) 
     command.add_argument("--json", action="store_true", help="print machine-readable results")
     command.set_defaults(command=function)
     return command
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or not 0 < int(text) <= 64:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 64")
+    return int(text)
 
 
 def _day(text: str) -> date:
@@ -160,88 +177,16 @@ def _plan(settings: Settings, options: argparse.Namespace) -> int:
 
 def _run(settings: Settings, options: argparse.Namespace) -> int:
     chosen = _choose(settings, options)
-    results: list[RunResult] = []
-    for number, account in enumerate(chosen.accounts, 1):
-        try:
-            done = extract_account(
-                settings,
-                account,
-                streams=chosen.streams,
-                since=options.since,
-                until=options.until,
-                force=options.force,
-            )
-        except WarehouseUnavailable as error:
-            # Accounts before this one have landed, so this is no "nothing was touched".
-            print(f"failed: {error}", file=sys.stderr)
-            return SOME_FAILED
-        results.extend(done)
-        if not options.json:
-            print(_account_line(number, len(chosen.accounts), account, done), flush=True)
-    # Great Expectations takes seconds to import: only a run pays for it.
-    from expectations.gate import validate_pending
-
-    platforms = sorted({account["platform"] for account in chosen.accounts})
-    gates = validate_pending(settings, platforms, docs_dir=options.docs)
-    refused = [gate for gate in gates if not gate.passed]
-    failed = [result for result in results if result.error is not None]
-    if options.json:
-        print(json.dumps({"runs": [_result_facts(r) for r in results], "refused": [asdict(gate) for gate in refused]}))
-    else:
-        _print_run_summary(results, len(gates) - len(refused))
-    for line in (*_warnings(results), *dict.fromkeys(_failure_line(result) for result in failed)):
-        print(line, file=sys.stderr)
-    for line in (line for gate in refused for line in gate.lines()):
-        print(f"refused: {line}", file=sys.stderr)
-    return SOME_FAILED if failed or refused else OK
-
-
-def _account_line(number: int, total: int, account: dict[str, Any], done: Sequence[RunResult]) -> str:
-    name = f"{account['platform']} {account['account_id']} (business {account['business_id']})"
-    counts = f"{sum(r.stored for r in done):>7} stored {sum(r.unchanged for r in done):>7} unchanged"
-    failed = sum(r.state == "failed" for r in done)
-    return f"[{number}/{total}] {name:<50} {counts} {sum(r.calls for r in done):>5} calls" + (
-        f"  {failed} of {len(done)} streams failed" if failed else ""
-    )
-
-
-def _print_run_summary(results: Sequence[RunResult], passed: int) -> None:
-    stored, unchanged = sum(r.stored for r in results), sum(r.unchanged for r in results)
-    print(
-        f"{stored} records stored, {unchanged} unchanged, {sum(r.calls for r in results)} calls; {passed} runs passed"
-    )
-    for result in results:
-        if result.quarantined:
-            print(
-                f"quarantined: {result.quarantined} records of {result.stream}, account {result.account_id}, "
-                f"run {result.run_id}; look with `python -m extractors quarantine list`"
-            )
-
-
-def _warnings(results: Sequence[RunResult]) -> dict[str, None]:
-    """Return each warning once, in order: what a platform no longer tells, though everything else landed."""
-    return dict.fromkeys(f"warning: {line}" for result in results for line in result.warnings)
-
-
-def _failure_line(result: RunResult) -> str:
-    if result.error is None:
-        raise AssertionError("only a failed run has a failure line")
-    return f"failed: {result.stream}, account {result.account_id} of business {result.business_id}: {result.error}"
-
-
-def _result_facts(result: RunResult) -> dict[str, Any]:
-    names = ("run_id", "business_id", "account_id", "stream", "state")
-    counts = ("listed", "stored", "unchanged", "quarantined", "calls")
-    facts: dict[str, Any] = {name: getattr(result, name) for name in (*names, *counts)}
-    error = result.error
-    facts["error"] = {"class": type(error).__name__, "message": str(error), "action": error.action} if error else None
-    return facts
+    asked = Asked(streams=chosen.streams, since=options.since, until=options.until, force=options.force)
+    crew = Crew(settings=settings, asked=asked, workers=options.workers)
+    return run(crew, chosen.accounts, docs=options.docs, as_json=options.json)
 
 
 def _status(settings: Settings, options: argparse.Namespace) -> int:
     with closing(settings.warehouse.connect()) as connection:
         lines = status.latest(connection, options.platform, options.business)
-    _say(options, [line.as_dict() for line in lines], status.table(lines))
+    shown = [line for line in lines if line.todo is not None or line.warnings] if options.problems else lines
+    _say(options, [line.as_dict() for line in shown], status.report(shown, of=len(lines)))
     return OK
 
 

@@ -92,7 +92,39 @@ class LeaseLost(PipelineError):
     action = "wait"
 
 
+class Stopped(PipelineError):
+    """The process was asked to end (SIGTERM, a deploy); what it landed is kept and the page cursor with it."""
+
+    action = "wait"
+
+
 class Mended(PipelineError):
     """A record landed, but not letter by letter as it came; no failure, only a note in the quarantine."""
 
     action = "nothing"
+
+
+#: What passes by itself: the same work, tried again soon, may well succeed.
+PASSING = (Transient, WarehouseUnavailable, AlreadyRunning, LeaseLost, Stopped)
+
+
+def named(name: str | None) -> type[PipelineError]:
+    """Return the class of an error that the ledger remembers by name; PipelineError itself for one nobody knows."""
+    waiting: list[type[PipelineError]] = [PipelineError]
+    for kind in waiting:
+        if kind.__name__ == name:
+            return kind
+        waiting += kind.__subclasses__()
+    return PipelineError
+
+
+def remembered(name: str, message: str, next_allowed_at: datetime | None) -> PipelineError:
+    """Return the error that the ledger kept, as it was raised."""
+    kind = named(name)
+    what, _, remedy = message.partition("; ")
+    if issubclass(kind, RetryLater) and next_allowed_at is not None:
+        return RetryLater(what, next_allowed_at)
+    # A class may ask for more than these two; what it says and what to do are the same all the same.
+    error = kind.__new__(kind)
+    PipelineError.__init__(error, what, remedy)
+    return error

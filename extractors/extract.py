@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,7 +14,7 @@ import psycopg
 from extractors import ledger
 from extractors.accounts import enabled_accounts
 from extractors.capabilities import Silence
-from extractors.errors import ConfigurationError, PipelineError, TokenDead, WarehouseUnavailable
+from extractors.errors import ConfigurationError, PipelineError, Stopped, TokenDead, WarehouseUnavailable
 from extractors.http import Client
 from extractors.limiter import Limiter
 from extractors.load import Lease, land
@@ -22,7 +22,8 @@ from extractors.paging import pages
 from extractors.registry import platform as find_platform
 from extractors.settings import Settings
 from extractors.spec import Account, Platform, Record, Scope, Stream, Unread
-from extractors.steps import remaining, steps
+from extractors.steps import DONE, remaining, steps
+from extractors.stopping import Stop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,33 +52,52 @@ def due_accounts(settings: Settings, platform: str, business_ids: Sequence[int] 
     return [each.identity() for each in accounts]
 
 
-def extract_account(
-    settings: Settings,
-    account: Mapping[str, Any],
-    *,
-    streams: Sequence[str] | None = None,
-    since: date | None = None,
-    until: date | None = None,
-    force: bool = False,
-) -> list[RunResult]:
-    """Read the streams of one account into raw; `since` and `until` are days in the business's calendar, inclusive.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is to be read of each account: `since` and `until` are days in the business's calendar, inclusive.
+
+    `streams` are names, short or full, None for all. `origin`: what asked, so that its repeat reads only the rest.
+    """
+
+    streams: Sequence[str] | None = None
+    since: date | None = None
+    until: date | None = None
+    force: bool = False
+    origin: ledger.Origin | None = None
+
+
+def extract_account(settings: Settings, account: Mapping[str, Any], **asked: Any) -> list[RunResult]:
+    """Read the streams of one account into raw; the keywords are those of `Asked`.
 
     An account's own failure is in its results and the ledger, never raised. Raises WarehouseUnavailable, and
-    ConfigurationError for an account that is not loaded.
+    ConfigurationError for an account that is not loaded. `extractors.crew` reads many at once.
     """
     with closing(settings.warehouse.connect()) as connection, closing(settings.warehouse.connect()) as budgets:
         connection.autocommit = budgets.autocommit = True
-        try:
-            found = _loaded(connection, account)
-            reader = _Reader(connection, settings, found, Limiter(budgets, forced=force), since, until)
-            return list(reader.read(chosen_streams(find_platform(found.platform), streams)))
-        except psycopg.OperationalError as error:
-            # A commit may have succeeded all the same: the next run reads the cursor and knows.
-            raise WarehouseUnavailable(
-                f"the warehouse {settings.warehouse} was lost while {account['platform']} account "
-                f"{account['account_id']} was read ({type(error).__name__})",
-                "see that it runs; the next run goes on at the page this one reached, in ten minutes at the latest",
-            ) from None
+        with warehouse_losses(settings, account):
+            request = Asked(**asked)
+            reader = Reader(
+                connection=connection,
+                settings=settings,
+                account=loaded(connection, account),
+                limiter=Limiter(budgets, forced=request.force),
+                asked=request,
+                holder=ledger.holder(budgets),
+            )
+            return list(reader.read())
+
+
+@contextmanager
+def warehouse_losses(settings: Settings, account: Mapping[str, Any]) -> Iterator[None]:
+    """Name a lost connection. A commit may have succeeded all the same: the next run reads the cursor and knows."""
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        raise WarehouseUnavailable(
+            f"the warehouse {settings.warehouse} was lost while {account['platform']} account "
+            f"{account['account_id']} was read ({type(error).__name__})",
+            "see that it runs; the next run goes on at the page this one reached",
+        ) from None
 
 
 def chosen_streams(platform: Platform, names: Sequence[str] | None) -> list[Stream]:
@@ -86,41 +106,52 @@ def chosen_streams(platform: Platform, names: Sequence[str] | None) -> list[Stre
     return [stream for stream in platform.streams if wanted is None or stream.name in wanted]
 
 
-@dataclass(slots=True)
-class _Reader:
-    """One account being read: everything its streams share."""
+@dataclass(slots=True, kw_only=True)
+class Reader:
+    """One account being read: everything its streams share. `holder`: the session that its leases live and die with."""
 
     connection: psycopg.Connection[Any]
     settings: Settings
     account: Account
     limiter: Limiter
-    since: date | None
-    until: date | None
+    asked: Asked
+    holder: ledger.Holder | None = None
+    stop: Stop = field(default_factory=Stop)
     client: Client | None = None
 
-    def read(self, streams: Sequence[Stream]) -> Iterator[RunResult]:
+    def read(self) -> Iterator[RunResult]:
         """Read stream after stream. A dead token or a missing credential ends the account, and each ledger says so."""
         ended: PipelineError | None = None
-        for stream in streams:
-            result = self._read_stream(stream, ended)
-            if isinstance(result.error, TokenDead | ConfigurationError):
+        for stream in chosen_streams(find_platform(self.account.platform), self.asked.streams):
+            found = ledger.settled(self.connection, self.account, stream, self.asked.origin)
+            result = self._settled(stream, found) if found else self._read_stream(stream, ended)
+            if isinstance(result.error, TokenDead | ConfigurationError | Stopped):
                 ended = result.error
             yield result
 
+    def _settled(self, stream: Stream, found: ledger.Settled) -> RunResult:
+        lease = Lease(run_id=found.run_id, epoch=0, account=self.account, stream=stream)
+        return ledger_result(self.connection, lease, found.error)
+
     def _read_stream(self, stream: Stream, ended: PipelineError | None) -> RunResult:
-        now = self.settings.now
-        until = min(_midnight_after(self.until, self.account), now) if self.until else now
+        if isinstance(ended, Stopped):
+            return unopened(self.account, stream, ended)
+        now, asked = self.settings.now, self.asked
+        until = min(_midnight_after(asked.until, self.account), now) if asked.until else now
         try:
+            self.stop.check(str(self.account))
             opened = ledger.open_run(
                 self.connection,
                 self.account,
                 stream,
                 as_of=now,
-                since=window_since(self.connection, self.account, stream, self.since),
+                since=window_since(self.connection, self.account, stream, asked.since),
                 until=until,
+                origin=asked.origin,
+                holder=self.holder,
             )
         except PipelineError as error:
-            return _unopened(self.account, stream, error)
+            return unopened(self.account, stream, error)
         try:
             if ended is not None:
                 raise ended
@@ -142,11 +173,13 @@ class _Reader:
             since=opened.window_since,
             until=opened.window_until if ends_before_now else None,
         )
-        todo = steps(self.connection, stream, scope, self.since)
+        todo = steps(self.connection, stream, scope, self.asked.since)
         silence = Silence(self.connection, scope)
         for step, params in remaining(todo, opened.page_cursor):
             for page in pages(client, step, params, self.connection, opened.lease, silence):
                 land(self.connection, opened.lease, page)
+                if page.next_cursor != DONE:
+                    self.stop.check(str(self.account))
 
     def _authorised_client(self, opened: ledger.Opened) -> Client:
         """Return the account's client, its token exchanged for the page's once where the platform wants that."""
@@ -204,7 +237,8 @@ def ledger_result(connection: psycopg.Connection[Any], lease: Lease, error: Pipe
     )
 
 
-def _unopened(account: Account, stream: Stream, error: PipelineError) -> RunResult:
+def unopened(account: Account, stream: Stream, error: PipelineError) -> RunResult:
+    """Return what there is to say of a stream that the ledger has no run of."""
     return RunResult(
         run_id=None,
         business_id=account.business_id,
@@ -219,11 +253,17 @@ def _midnight_after(day: date, account: Account) -> datetime:
     return datetime.combine(day + timedelta(days=1), time(), ZoneInfo(account.timezone)).astimezone(UTC)
 
 
-def _loaded(connection: psycopg.Connection[Any], account: Mapping[str, Any]) -> Account:
+def loaded(connection: psycopg.Connection[Any], account: Mapping[str, Any]) -> Account:
+    """Return an enabled account by its identity. Raises ConfigurationError when there is none."""
     for each in enabled_accounts(connection, [account["platform"]], [account["business_id"]]):
         if each.account_id == account["account_id"]:
             return each
-    raise ConfigurationError(
+    raise not_loaded(account)
+
+
+def not_loaded(account: Mapping[str, Any]) -> ConfigurationError:
+    """The error of an account that is not in the warehouse, or disabled."""
+    return ConfigurationError(
         f"{account['platform']} account {account['account_id']} of business {account['business_id']} is not loaded",
         "add it to accounts.yml and run `python -m extractors accounts load accounts.yml`, or enable it",
     )

@@ -10,7 +10,6 @@ from typing import Any
 import psycopg
 
 from extractors import errors
-from extractors.errors import PipelineError
 from extractors.registry import PLATFORMS
 
 LATEST = """
@@ -18,7 +17,8 @@ select
     account.business_id, account.platform, account.account_id, stream.name,
     run.state, run.gate, run.stored, run.unchanged, run.calls,
     round(extract(epoch from clock_timestamp() - success.finished_at) / 3600, 1)::float8 as age_hours,
-    run.next_allowed_at, run.error_class, run.error_message, run.gate_report -> 0 ->> 'expectation'
+    run.next_allowed_at, run.error_class, run.error_message, run.gate_report -> 0 ->> 'expectation',
+    coalesce(run.warnings, '{}')
 from ops.accounts as account
 inner join unnest(%(names)s::text[], %(owners)s::text[]) as stream (name, platform)
     on account.platform = stream.platform
@@ -29,10 +29,12 @@ left join lateral (
     order by latest.started_at desc limit 1
 ) as run on true
 left join lateral (
-    select max(passed.finished_at) as finished_at from ops.extract_runs as passed
+    -- The last one begun: counting through the history of fifty thousand streams would take seconds.
+    select passed.finished_at from ops.extract_runs as passed
     where passed.business_id = account.business_id and passed.platform = account.platform
         and passed.account_id = account.account_id and passed.stream = stream.name
         and passed.state = 'complete' and passed.gate = 'passed'
+    order by passed.started_at desc limit 1
 ) as success on true
 where account.is_enabled
     and (%(platforms)s::text[] is null or account.platform = any (%(platforms)s))
@@ -57,6 +59,17 @@ class Line:
     next_allowed_at: datetime | None
     error: str | None
     action: str | None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def todo(self) -> str | None:
+        """What a person is to do, and why, in one line; None when all is well."""
+        return f"{self.action or 'look'}: {' '.join(self.error.split())}" if self.error else None
+
+    @property
+    def account(self) -> str:
+        """The account in words."""
+        return f"{self.platform} account {self.account_id} of business {self.business_id}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the line as plain data."""
@@ -96,6 +109,7 @@ def _line(row: Sequence[Any]) -> Line:
         kind,
         message,
         rule,
+        warnings,
     ) = row
     if gate == "quarantined":
         state, message = "refused", f"the gate refused the run: {rule}; see ops.extract_runs.gate_report"
@@ -112,20 +126,51 @@ def _line(row: Sequence[Any]) -> Line:
         next_allowed_at=allowed,
         error=message,
         action=_action(kind, gate),
+        warnings=tuple(warnings),
     )
 
 
 def _action(error_class: str | None, gate: str | None) -> str | None:
     if gate == "quarantined":
         return "look at the rows"
-    found = getattr(errors, error_class or "", None)
-    return found.action if isinstance(found, type) and issubclass(found, PipelineError) else None
+    return errors.named(error_class).action if error_class else None
+
+
+def report(lines: Sequence[Line], *, of: int) -> str:
+    """Return the lines as a table for people, and under it one line per account that needs one, and the warnings.
+
+    `of`: how many streams there are, shown or not.
+    """
+    if not of:
+        return "No account is loaded; `python -m extractors accounts load accounts.yml` does that."
+    if not lines:
+        return f"All is well: none of {of} streams needs a look."
+    parts = [table(lines)]
+    if found := problems(lines):
+        parts.append("\n".join(["What to do, account by account", *found]))
+    if warned := warnings(lines):
+        parts.append("\n".join(["Warnings", *warned]))
+    return "\n\n".join(parts)
+
+
+def problems(lines: Sequence[Line]) -> list[str]:
+    """Return one line per account with a problem: its gravest, which of the things to do it is, and why."""
+    worst: dict[str, Line] = {}
+    for line in lines:
+        if line.todo is not None:
+            known = worst.setdefault(line.account, line)
+            if known.action == "wait" and line.action != "wait":
+                worst[line.account] = line
+    return [f"{name}: {line.todo}" for name, line in worst.items()]
+
+
+def warnings(lines: Sequence[Line]) -> list[str]:
+    """Return each warning once: what a platform no longer tells, though everything else landed."""
+    return list(dict.fromkeys(f"{line.stream}, {line.account}: {text}" for line in lines for text in line.warnings))
 
 
 def table(lines: Sequence[Line]) -> str:
     """Return the lines as a table for people."""
-    if not lines:
-        return "No account is loaded; `python -m extractors accounts load accounts.yml` does that."
     heads = ("business", "account", "stream", "state", "stored", "same", "calls", "age h", "what to do")
     rows = [heads, *(_cells(line) for line in lines)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
@@ -136,6 +181,6 @@ def table(lines: Sequence[Line]) -> str:
 
 def _cells(line: Line) -> tuple[str, ...]:
     numbers = (line.stored, line.unchanged, line.calls, line.age_hours)
-    advice = f"{line.action or 'look'}: {line.error}" if line.error else ""
+    advice = line.todo or (f"{len(line.warnings)} warnings" if line.warnings else "")
     shown = ("" if number is None else str(number) for number in numbers)
     return (str(line.business_id), line.account_id, line.stream, line.state, *shown, advice)
