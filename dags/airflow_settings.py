@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError
 
 from extractors.errors import ConfigurationError
 from extractors.settings import Credential, Settings, Warehouse
+
+# Accounts are read in threads, and not every way that Airflow asks its supervisor is made for several at once.
+ONE_AT_A_TIME = threading.Lock()
 
 
 def settings() -> Settings:
@@ -51,7 +55,8 @@ def _credential(connection_id: str) -> Credential:
 
 def _connection(connection_id: str, hint: str) -> Connection:
     try:
-        found: Connection = Connection.get(connection_id)
+        with ONE_AT_A_TIME:
+            found: Connection = Connection.get(connection_id)
     except (AirflowNotFoundException, AirflowRuntimeError):
         raise ConfigurationError(
             f"Airflow has no connection {connection_id!r}",

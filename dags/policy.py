@@ -2,10 +2,13 @@
 
 | our error | Airflow |
 |---|---|
-| Transient, WarehouseUnavailable, AlreadyRunning, LeaseLost | the task's own retries |
+| Transient, WarehouseUnavailable, AlreadyRunning, LeaseLost, Stopped | the task's own retries |
 | RetryLater, within `LONGEST_WAIT` | gives the slot back and comes again at that instant |
 | RetryLater, later than that | fails; the next scheduled run makes no call before that instant |
 | every other PipelineError | fails at once: only a person can help, and the line says how |
+
+A task that reads many accounts does first what helps any of them: it comes again at the named instant, or is retried;
+what it comes again for is only what is not settled. It fails when nothing is left that another try could mend.
 """
 
 from __future__ import annotations
@@ -20,37 +23,27 @@ from airflow.sdk.exceptions import (
     AirflowRescheduleException,
 )
 
-from extractors.errors import (
-    AlreadyRunning,
-    LeaseLost,
-    PipelineError,
-    RetryLater,
-    Transient,
-    WarehouseUnavailable,
-)
+from extractors.errors import PASSING, PipelineError, RetryLater
 
-RETRIED = (Transient, WarehouseUnavailable, AlreadyRunning, LeaseLost)
 # X counts in windows of 15 minutes; a longer wait would hold back the accounts that are already read.
 LONGEST_WAIT = timedelta(minutes=20)
 
 
-def outcome(errors: Sequence[PipelineError], *, now: datetime | None = None) -> AirflowException:
-    """Return the exception that tells Airflow what to do about the errors of one task; one line of text."""
-    waits = [error.at for error in errors if isinstance(error, RetryLater)]
-    if any(not isinstance(error, (*RETRIED, RetryLater)) for error in errors):
-        return AirflowFailException(one_line(errors))
-    if waits and max(waits) - (now or datetime.now(UTC)) <= LONGEST_WAIT:
-        return AirflowRescheduleException(max(waits))  # type: ignore[no-untyped-call]  # Airflow's own is untyped
+def outcome(errors: Sequence[PipelineError], *, what: str = "", now: datetime | None = None) -> AirflowException:
+    """Return the exception that tells Airflow what to do about the errors of one task; one line, `what` before it."""
+    present = now or datetime.now(UTC)
+    waits = [error.at for error in errors if isinstance(error, RetryLater) and error.at - present <= LONGEST_WAIT]
     if waits:
-        return AirflowFailException(one_line(errors))
-    return AirflowException(one_line(errors))
+        return AirflowRescheduleException(max(waits))  # type: ignore[no-untyped-call]  # Airflow's own is untyped
+    line = what + one_line(errors)
+    return AirflowException(line) if any(isinstance(error, PASSING) for error in errors) else AirflowFailException(line)
 
 
 def one_line(errors: Sequence[PipelineError]) -> str:
     """Return the gravest error as one line, and how many more there were."""
-    first = min(errors, key=lambda error: isinstance(error, (*RETRIED, RetryLater)))
-    text = " ".join(str(first).split())
-    return text if len(errors) == 1 else f"{text} (and {len(errors) - 1} more like it in this account's other streams)"
+    first = min(errors, key=lambda error: isinstance(error, (*PASSING, RetryLater)))
+    text = f"{first.action}: {' '.join(str(first).split())}"
+    return text if len(errors) == 1 else f"{text} (and {len(errors) - 1} more)"
 
 
 @contextmanager

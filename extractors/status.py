@@ -90,10 +90,11 @@ def latest(
             "business_ids": list(business_ids) if business_ids else None,
         },
     )
-    return [_line(row) for row in rows]
+    return [line_of(row) for row in rows]
 
 
-def _line(row: Sequence[Any]) -> Line:
+def line_of(row: Sequence[Any], *, unread: str | None = None) -> Line:
+    """Return the line of a row of LATEST's columns; `unread` is what is wrong with a stream that has no run."""
     (
         business_id,
         platform,
@@ -113,6 +114,8 @@ def _line(row: Sequence[Any]) -> Line:
     ) = row
     if gate == "quarantined":
         state, message = "refused", f"the gate refused the run: {rule}; see ops.extract_runs.gate_report"
+    if state is None:
+        message, kind = unread, "AlreadyRunning" if unread else None
     return Line(
         business_id=business_id,
         platform=platform,
@@ -153,15 +156,20 @@ def report(lines: Sequence[Line], *, of: int) -> str:
     return "\n\n".join(parts)
 
 
-def problems(lines: Sequence[Line]) -> list[str]:
-    """Return one line per account with a problem: its gravest, which of the things to do it is, and why."""
-    worst: dict[str, Line] = {}
+def worst(lines: Sequence[Line]) -> list[Line]:
+    """Return the gravest problem of each account that has one: what a person must do goes before what passes."""
+    found: dict[str, Line] = {}
     for line in lines:
         if line.todo is not None:
-            known = worst.setdefault(line.account, line)
+            known = found.setdefault(line.account, line)
             if known.action == "wait" and line.action != "wait":
-                worst[line.account] = line
-    return [f"{name}: {line.todo}" for name, line in worst.items()]
+                found[line.account] = line
+    return list(found.values())
+
+
+def problems(lines: Sequence[Line]) -> list[str]:
+    """Return one line per account with a problem: which of the things to do it is, and why."""
+    return [f"{line.account}: {line.todo}" for line in worst(lines)]
 
 
 def warnings(lines: Sequence[Line]) -> list[str]:

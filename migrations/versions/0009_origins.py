@@ -22,11 +22,12 @@ create index extract_runs_origin on ops.extract_runs (origin, business_id, accou
     where origin is not null;
 
 create table ops.extract_origins (
-    origin text primary key,
+    origin text not null,
     platform text not null check (platform in ('linkedin', 'twitter', 'facebook', 'instagram')),
     is_backfill boolean not null,
     planned_at timestamptz not null default clock_timestamp(),
-    ended_at timestamptz
+    ended_at timestamptz,
+    primary key (origin, platform)
 );
 comment on table ops.extract_origins is 'DAG runs that read a platform; a backfill waits while one is open.';
 create index extract_origins_open on ops.extract_origins (platform) where ended_at is null;

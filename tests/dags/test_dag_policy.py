@@ -25,7 +25,7 @@ def raised(*found: errors.PipelineError) -> Exception:
 def test_every_error_of_ours_has_an_outcome() -> None:
     from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-    retried = {errors.Transient, errors.WarehouseUnavailable, errors.AlreadyRunning, errors.LeaseLost}
+    retried = set(errors.PASSING)
     for kind in subclasses(errors.PipelineError) - {errors.RetryLater}:
         expected = AirflowException if kind in retried else AirflowFailException
         assert type(raised(kind("linkedin__posts, account 1: it broke", "mend it"))) is expected, kind
@@ -48,16 +48,25 @@ def test_a_wait_of_hours_fails_and_names_the_next_allowed_time() -> None:
     assert "2026-11-21 14:00" in str(found)
 
 
-def test_a_dead_token_is_not_retried_even_when_another_stream_could_be() -> None:
-    from airflow.sdk.exceptions import AirflowFailException
+def test_what_another_try_can_mend_is_tried_though_a_token_beside_it_is_dead() -> None:
+    from airflow.sdk.exceptions import AirflowException
 
     found = raised(
         errors.Transient("linkedin__posts, account 1: HTTP 503", "wait"),
         errors.TokenDead("linkedin__profile, account 1: the token\nexpired", "renew it"),
     )
-    assert isinstance(found, AirflowFailException)
-    assert str(found).startswith("linkedin__profile, account 1: the token expired; renew it")
+    assert type(found) is AirflowException
+    assert str(found).startswith("renew the token: linkedin__profile, account 1: the token expired; renew it")
     assert "\n" not in str(found)
+
+
+def test_a_wait_of_hours_does_not_keep_a_short_one_from_being_waited_for() -> None:
+    from airflow.sdk.exceptions import AirflowRescheduleException
+
+    soon, late = NOW + timedelta(minutes=14), NOW + timedelta(hours=6)
+    found = raised(errors.RetryLater("account 1: used up", late), errors.RetryLater("account 2: used up", soon))
+    assert isinstance(found, AirflowRescheduleException)
+    assert found.reschedule_date == soon
 
 
 def test_what_is_not_ours_passes_unchanged() -> None:
