@@ -18,7 +18,7 @@ import psycopg
 
 from extractors import ledger
 from extractors.accounts import enabled_accounts
-from extractors.errors import PipelineError, RetryLater, WarehouseUnavailable
+from extractors.errors import PipelineError, PutOff, RetryLater, WarehouseUnavailable
 from extractors.extract import Asked, Reader, RunResult, chosen_streams, not_loaded, unopened, warehouse_losses
 from extractors.limiter import LONGEST_WAIT_SECONDS, Limiter
 from extractors.registry import platform as find_platform
@@ -33,6 +33,7 @@ WORKERS = 8
 SLEEPERS = 256
 #: Seconds between two looks at signals.
 TICK = 0.5
+NOTHING_ELSE = "nothing but waiting is left, and a worker is not for that"
 
 Identity = tuple[int, str, str]
 
@@ -157,7 +158,7 @@ class _Shift:
             return self.crew.stop.error("not begun")
         if isinstance(self.broken, WarehouseUnavailable):
             return self.broken
-        return _later("nothing but waiting is left, and a worker is not for that") if self.is_impatient else None
+        return _later(NOTHING_ELSE) if self.is_impatient else None
 
     def gives_way(self) -> PipelineError | None:
         """Return who is more urgent, or None."""
@@ -226,7 +227,7 @@ class _Shift:
     def sleep(self, seconds: float, lent: Lent, account: Account) -> None:
         """Wait for a limit and hold nothing meanwhile.
 
-        Raises Stopped when the end is asked for, and RetryLater when everybody has slept for longer than they may.
+        Raises Stopped when the end is asked for, and PutOff when everybody has slept for longer than they may.
         """
         until = datetime.now(UTC) + timedelta(seconds=seconds)
         lent.give_back()
@@ -240,7 +241,7 @@ class _Shift:
                 self.asleep -= 1
         self.crew.stop.check(str(account))
         if is_woken:
-            raise RetryLater(f"{account}: nothing but waiting is left, and a worker is not for that", until)
+            raise PutOff(RetryLater(f"{account}: {NOTHING_ELSE}", until))
 
     def leave(self) -> None:
         """Give back the leases of pages that are still on their way; where that fails, our session's end does it."""

@@ -98,6 +98,16 @@ class Stopped(PipelineError):
     action = "wait"
 
 
+class PutOff(PipelineError):
+    """A wait is not to be slept here but somewhere else; no answer of a platform, so nothing to try again for."""
+
+    action = "wait"
+
+    def __init__(self, later: RetryLater) -> None:
+        super().__init__(later.what, later.remedy)
+        self.later = later
+
+
 class Mended(PipelineError):
     """A record landed, but not letter by letter as it came; no failure, only a note in the quarantine."""
 

@@ -14,7 +14,7 @@ import psycopg
 from extractors import ledger
 from extractors.accounts import enabled_accounts
 from extractors.capabilities import Silence
-from extractors.errors import ConfigurationError, PipelineError, Stopped, TokenDead, WarehouseUnavailable
+from extractors.errors import ConfigurationError, PipelineError, PutOff, Stopped, TokenDead, WarehouseUnavailable
 from extractors.http import Client
 from extractors.limiter import Limiter
 from extractors.load import Lease, land
@@ -156,11 +156,12 @@ class Reader:
             if ended is not None:
                 raise ended
             self._landpages(stream, opened)
-        except PipelineError as error:
+        except PipelineError as raised:
+            reason = raised.later if isinstance(raised, PutOff) else raised
             tally = self.client.tally if self.client else None
             calls, retries = tally.take() if tally else (0, 0)
-            ledger.fail(self.connection, opened.lease, error, calls=calls, retries=retries)
-            return ledger_result(self.connection, opened.lease, error)
+            ledger.fail(self.connection, opened.lease, reason, calls=calls, retries=retries)
+            return ledger_result(self.connection, opened.lease, reason)
         ledger.complete(self.connection, opened.lease)
         return ledger_result(self.connection, opened.lease, None)
 

@@ -26,7 +26,7 @@ def test_every_error_of_ours_has_an_outcome() -> None:
     from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
     retried = set(errors.PASSING)
-    for kind in subclasses(errors.PipelineError) - {errors.RetryLater}:
+    for kind in subclasses(errors.PipelineError) - {errors.RetryLater, errors.PutOff}:
         expected = AirflowException if kind in retried else AirflowFailException
         assert type(raised(kind("linkedin__posts, account 1: it broke", "mend it"))) is expected, kind
 
