@@ -12,7 +12,7 @@ from extractors.ledger import Origin
 
 def is_backfill(context: Mapping[str, Any]) -> bool:
     """Whether Airflow's own backfill made the run."""
-    return str(context["dag_run"].run_type).endswith("backfill")
+    return bool(context["dag_run"].run_type == "backfill")
 
 
 def origin(context: Mapping[str, Any]) -> Origin:

@@ -24,7 +24,8 @@ class Crowd:
     """What the server knows: posts per account, who is in trouble, and who called how often and how many at once.
 
     `dead`: tokens refused. `forbidden`: permission lost. `limited`: seconds until a limit of the account ends.
-    `strange`: answers of another shape than documented. `seconds`: how long an answer takes. `hold`: answers of these accounts wait for the event.
+    `strange`: answers of another shape than documented. `seconds`: how long an answer takes. `hold`: answers of these
+    accounts wait for the event.
     """
 
     posts: int = 0
@@ -70,11 +71,12 @@ class Crowd:
             return 200, {}, {"data": "nothing that X documents"}
         if path == "/2/users":
             return 200, {}, {"data": [_user(account)]}
-        return 200, {}, self._timeline(account, int(query.get("pagination_token", "0")))
+        is_private = "non_public_metrics" in query.get("tweet.fields", "")
+        return 200, {}, self._timeline(account, int(query.get("pagination_token", "0")), is_private)
 
-    def _timeline(self, account: str, start: int) -> dict[str, Any]:
+    def _timeline(self, account: str, start: int, is_private: bool) -> dict[str, Any]:
         end = min(start + PAGE, self.posts)
-        data = [_post(account, number) for number in range(start, end)]
+        data = [(_private if is_private else _post)(account, number) for number in range(start, end)]
         meta: dict[str, Any] = {"result_count": len(data)}
         if end < self.posts:
             meta["next_token"] = str(end)
@@ -97,6 +99,13 @@ def _post(account: str, number: int) -> dict[str, Any]:
         "conversation_id": post_id, "edit_history_tweet_ids": [post_id], "lang": "en",
         "public_metrics": dict.fromkeys(names, number % 7),
     }  # fmt: skip
+
+
+def _private(account: str, number: int) -> dict[str, Any]:
+    post = _post(account, number)
+    counts = {"impression_count": 1, "url_link_clicks": 0, "user_profile_clicks": 0, "engagements": 0}
+    return {**{name: post[name] for name in ("id", "created_at")}, "non_public_metrics": counts,
+            "organic_metrics": {**counts, "retweet_count": 0, "reply_count": 0, "like_count": 0}}  # fmt: skip
 
 
 def _http_date() -> str:

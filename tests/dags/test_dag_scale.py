@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from extractors.settings import Settings
 from local import environment, inprocess
 from tests import crowd
 from tests.aftermath import assert_ledger_explains, assert_no_secret
@@ -193,7 +192,8 @@ KILLED = """
                 os.kill(os.getpid(), signal.SIGKILL)
         return result
     psycopg.Connection.execute = counted
-    dag_bag().dags["extract_twitter"].test(logical_date=datetime.fromisoformat(sys.argv[1]))
+    moment = datetime.fromisoformat(sys.argv[1])
+    dag_bag().dags["extract_twitter"].test(logical_date=moment, run_after=moment)
 """
 
 
@@ -204,14 +204,15 @@ def test_a_task_killed_in_the_middle_reads_only_the_rest_when_it_is_tried_again(
     crowd.load(connection, 6)
     moment = datetime(2026, 11, 20, 3, tzinfo=UTC)
     killed = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(KILLED), moment.isoformat()], check=False, capture_output=True, text=True,
+        [sys.executable, "-c", textwrap.dedent(KILLED), moment.isoformat()],
+        check=False, capture_output=True, text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
     )  # fmt: skip
     assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
     finished = set(connection.execute("select account_id, stream from ops.extract_runs where state = 'complete'"))
     assert len(finished) >= 7
     before = platform.calls.total()
-    run = airflow.run("extract_twitter", logical_date=moment)
+    run = airflow.run("extract_twitter", logical_date=moment, run_after=moment)
     assert run.state == "success", run
     again = connection.execute(
         "select account_id, stream, count(*) filter (where state = 'complete') from ops.extract_runs group by 1, 2"
@@ -272,13 +273,15 @@ def test_airflows_own_backfill_reads_its_days_gives_way_and_reads_a_day_once(
     crowd.load(connection, 2)
     # A frozen clock has no schedule, and only what has one can be backfilled.
     monkeypatch.delenv("PIPELINE_NOW")
+    monkeypatch.setenv("AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL", "0")
     bag = inprocess.dag_bag()
     inprocess.migrate()
     monkeypatch.setenv("PIPELINE_NOW", NOW.isoformat())
     runs = backfill("extract_twitter", datetime(2026, 11, 1, 4, tzinfo=UTC), datetime(2026, 11, 1, 5, tzinfo=UTC))
     assert len(runs) == 2
     connection.execute(
-        "insert into ops.extract_origins (origin, platform, is_backfill) values ('extract_twitter/now', 'twitter', false)"
+        "insert into ops.extract_origins (origin, platform, is_backfill) "
+        "values ('extract_twitter/now', 'twitter', false)"
     )
     first = work_off(bag, runs[0])
     assert first.tasks["extract[0]"] == "up_for_reschedule"
