@@ -29,6 +29,7 @@ class Crowd:
     """
 
     posts: int = 0
+    page: int = PAGE
     dead: set[str] = field(default_factory=set)
     forbidden: set[str] = field(default_factory=set)
     strange: set[str] = field(default_factory=set)
@@ -75,7 +76,7 @@ class Crowd:
         return 200, {}, self._timeline(account, int(query.get("pagination_token", "0")), is_private)
 
     def _timeline(self, account: str, start: int, is_private: bool) -> dict[str, Any]:
-        end = min(start + PAGE, self.posts)
+        end = min(start + self.page, self.posts)
         data = [(_private if is_private else _post)(account, number) for number in range(start, end)]
         meta: dict[str, Any] = {"result_count": len(data)}
         if end < self.posts:

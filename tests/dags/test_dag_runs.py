@@ -107,6 +107,7 @@ def stored_xcoms() -> str:
         return json.dumps([str(value) for value in session.scalars(select(XComModel.value))])
 
 
+@pytest.mark.fault("D13")
 def test_a_platform_is_read_checked_and_announced_and_no_xcom_holds_a_secret(pipeline: Pipeline, world: World) -> None:
     announced = asset_events("raw_twitter")
     ended = pipeline.run("extract_twitter")
