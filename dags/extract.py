@@ -16,17 +16,20 @@ SCHEDULES = {"twitter": "0 * * * *"}
 DOC = """
 ### Reads {platform} into raw
 
-`plan` lists the accounts, `extract` reads each (mapped, in pool `api_{platform}`), `validate` lets Great Expectations
-judge what landed, `verdict` says what is missing. Accounts that passed reach the Asset and `transform` all the same.
+`plan` deals the accounts into chunks, `extract` reads each chunk (mapped, in pool `api_{platform}`; a line per account
+in its log), `validate` lets Great Expectations judge what landed and announces it, `problems` logs a line per account
+that was not read, `verdict` is mapped over those. Accounts that passed reach the Asset and `transform` all the same.
 
 **Red means**
-* `extract[account]`: this account alone failed. The last line of its log says who, what and what to do. It is not
-  retried when only a person can help (a dead token, a lost permission, a changed format).
-* up for reschedule: the platform named the next allowed time; nothing to do.
-* `validate` or `verdict`: a gate held a run back, or accounts are missing; both are named. Nothing else is held up.
-* `plan`: the warehouse cannot be reached.
+* `verdict[renew the token: …]`: this account alone was not read; the name says which of four things it needs: wait,
+  renew, fix the permission, look at the contract. The last line of its log says who, what and what to do.
+* `extract[chunk …]`: some of its accounts were not read, `verdict` says which; the others landed. It is retried while
+  another try could help, and not for what only a person can mend.
+* up for reschedule: the platform named the next allowed time, or a backfill gives way; nothing to do.
+* `validate`: a gate could not judge, or held everything back. `plan`: the warehouse cannot be reached.
 
-**What to try**: fix what the line names, then clear the red task, or trigger `sync` for the one business.
+**What to try**: fix what the line names, then clear `extract` with its downstream tasks: it reads only what is missing.
+Or trigger `sync` for the one business. `airflow backfill create` reads days of the past, and lets other runs go first.
 `python -m extractors status` shows each account; docs/runbook.md has a section per error.
 """
 

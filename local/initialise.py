@@ -12,7 +12,7 @@ from pathlib import Path
 from extractors.registry import PLATFORMS
 from local.layout import write_private
 
-# How many accounts of a platform are read at once; the limiter in the warehouse decides how fast.
+# How many chunks of a platform's accounts are read at once; the limiter in the warehouse decides how fast.
 SLOTS = "2"
 
 

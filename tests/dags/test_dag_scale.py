@@ -226,6 +226,38 @@ def test_a_task_killed_in_the_middle_reads_only_the_rest_when_it_is_tried_again(
     assert_ledger_explains(variables)
 
 
+RUN = """
+    import sys
+    from datetime import datetime
+    from local.inprocess import dag_bag
+
+    moment = datetime.fromisoformat(sys.argv[1])
+    dag_bag().dags["extract_twitter"].test(logical_date=moment, run_after=moment)
+"""
+
+
+@pytest.mark.fault("D15")
+def test_a_task_asked_to_end_gives_its_leases_back_and_is_up_for_retry(
+    airflow: Airflow, connection: Connection, platform: Crowd, variables: dict[str, str]
+):
+    crowd.load(connection, 40)
+    platform.seconds = 0.2
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(RUN), datetime(2026, 11, 20, 4, tzinfo=UTC).isoformat()],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
+    ) as process:  # fmt: skip
+        for _ in range(12):
+            assert platform.arrived.acquire(timeout=90)
+        process.send_signal(signal.SIGTERM)
+        line = next(line for line in process.stdout if "accounts not read: " in line)
+        process.kill()
+    assert "the run was asked to end (SIGTERM)" in line
+    left = connection.execute("select state, error_class, holder_pid from ops.extract_runs where state <> 'complete'")
+    assert set(left.fetchall()) == {("failed", "Stopped", None)}
+    assert 0 < platform.calls.total() < 40
+
+
 @pytest.mark.fault("D14")
 def test_an_extract_ends_well_while_the_metadata_database_is_gone(
     airflow: Airflow, connection: Connection, platform: Crowd, variables: dict[str, str]
