@@ -164,6 +164,16 @@ def test_a_lease_lives_while_the_session_of_its_holder_lives(variables: dict[str
     assert states == {"Abandoned": 1, None: 1}
 
 
+def test_what_another_has_just_read_for_the_same_run_is_not_opened_again(connection: Connection):
+    crowd.load(connection, 1)
+    now, stream = Settings.from_environment({}).now, PLATFORMS["twitter"].stream("posts")
+    asked = {"as_of": now, "since": None, "until": now, "origin": ledger.Origin(key="extract_twitter/1")}
+    ledger.complete(connection, ledger.open_run(connection, ACCOUNT, stream, **asked).lease)
+    with pytest.raises(ledger.AlreadyRunning):
+        ledger.open_run(connection, ACCOUNT, stream, **asked)
+    assert connection.execute("select count(*) from ops.extract_runs").fetchone() == (1,)
+
+
 def test_a_lease_without_a_known_holder_ends_by_its_time_alone(variables: dict[str, str], connection: Connection):
     crowd.load(connection, 1)
     open_run(connection, None)
