@@ -1,11 +1,11 @@
 """What asked for a run, and which database session holds it, so that a repeat reads the rest and a crash frees at once.
 
-Revision: 0009, after 0004.
+Revision: 0005, after 0004.
 """
 
 from alembic import op
 
-revision = "0009"
+revision = "0005"
 down_revision = "0004"
 
 COLUMNS = """
