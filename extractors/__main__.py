@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import base64
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -15,7 +16,7 @@ from typing import Any
 
 import psycopg
 
-from extractors import accounts, quarantine, status
+from extractors import accounts, credential_commands, expiry, quarantine, redaction, status
 from extractors.errors import ConfigurationError, PipelineError, WarehouseUnavailable
 from extractors.extract import RunResult, chosen_streams, extract_account
 from extractors.migrate import migrate
@@ -29,6 +30,8 @@ OK, SOME_FAILED, WRONG_USE = 0, 1, 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0 well, 1 some accounts failed, 2 wrong use, nothing touched."""
     options = _parser().parse_args(arguments)
+    os.umask(0o027)
+    redaction.install()
     try:
         settings = Settings.from_environment()
         return int(options.command(settings, options))
@@ -77,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--force", action="store_true", help="ignore a 'not before' learned from a platform")
             command.add_argument("--docs", type=Path, metavar="DIR", help="write Great Expectations' data docs here")
     _quarantine_commands(commands)
+    credential_commands.add_commands(commands, _command)
     return parser
 
 
@@ -189,7 +193,11 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
         print(json.dumps({"runs": [_result_facts(r) for r in results], "refused": [asdict(gate) for gate in refused]}))
     else:
         _print_run_summary(results, len(gates) - len(refused))
-    for line in (*_warnings(results), *dict.fromkeys(_failure_line(result) for result in failed)):
+    for line in (
+        *_warnings(results),
+        *_expiries(settings, options),
+        *dict.fromkeys(_failure_line(result) for result in failed),
+    ):
         print(line, file=sys.stderr)
     for line in (line for gate in refused for line in gate.lines()):
         print(f"refused: {line}", file=sys.stderr)
@@ -223,6 +231,15 @@ def _warnings(results: Sequence[RunResult]) -> dict[str, None]:
     return dict.fromkeys(f"warning: {line}" for result in results for line in result.warnings)
 
 
+def _expiries(settings: Settings, options: argparse.Namespace) -> list[str]:
+    """Return a line per token of the accounts asked for that came nearer to its end since a run last told."""
+    with closing(settings.warehouse.connect()) as connection:
+        found = expiry.standings(connection, settings, options.platform, options.business)
+        lines = expiry.new_warnings(connection, found, "run")
+        connection.commit()
+    return [f"warning: {line}" for line in lines]
+
+
 def _failure_line(result: RunResult) -> str:
     if result.error is None:
         raise AssertionError("only a failed run has a failure line")
@@ -241,7 +258,8 @@ def _result_facts(result: RunResult) -> dict[str, Any]:
 def _status(settings: Settings, options: argparse.Namespace) -> int:
     with closing(settings.warehouse.connect()) as connection:
         lines = status.latest(connection, options.platform, options.business)
-    _say(options, [line.as_dict() for line in lines], status.table(lines))
+        tokens = expiry.concerns(expiry.standings(connection, settings, options.platform, options.business))
+    _say(options, [line.as_dict() for line in lines], "\n".join([status.table(lines), *tokens]))
     return OK
 
 
@@ -275,7 +293,7 @@ def _replay(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _say(options: argparse.Namespace, facts: object, text: str) -> None:
-    print(json.dumps(facts, default=str) if options.json else text)
+    print(json.dumps(facts, default=str) if options.json else redaction.screen(text))
 
 
 if __name__ == "__main__":

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
 FILES = sorted(DAGS.glob("*.py"))
-WIRING = [DAGS / name for name in ("extract.py", "transform.py", "reports.py", "sync.py")]
-EXPECTED = {f"extract_{each}" for each in PLATFORMS} | {f"report_{each}" for each in REPORTS} | {"transform", "sync"}
+WIRING = [DAGS / name for name in ("extract.py", "transform.py", "reports.py", "sync.py", "maintenance.py")]
+EXPECTED = {f"extract_{each}" for each in PLATFORMS} | {f"report_{each}" for each in REPORTS}
+EXPECTED |= {"transform", "sync", "maintenance"}
 
 
 def test_every_dag_is_there_and_no_file_fails(bag: DagBag) -> None:
