@@ -22,13 +22,17 @@ from extractors.settings import Credential, Settings
 THRESHOLDS = {"access": (14, 7, 1, 0), "refresh": (30, 14, 7, 1, 0)}
 """Days before the end of an access token that nothing renews, and of a refresh token."""
 
+# A credential that is asked for by one of its platforms is shown, and told, with all of them.
 USED = """
 select credential, array_agg(distinct platform order by platform), clock_timestamp()
 from ops.accounts
 where is_enabled
-    and (%(platforms)s::text[] is null or platform = any (%(platforms)s))
+group by credential
+having bool_or(
+    (%(platforms)s::text[] is null or platform = any (%(platforms)s))
     and (%(business_ids)s::bigint[] is null or business_id = any (%(business_ids)s))
-group by credential order by credential
+)
+order by credential
 """
 ENDS = "select expires_at, refresh_expires_at from ops.credentials where platform = %s and credential = %s"
 TELL = """

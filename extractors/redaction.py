@@ -20,12 +20,13 @@ SHORTEST = 8
 # and wherever a name announces a value.
 LOOKS = re.compile(
     r"(?i:(?P<name>\b(?:access_token|refresh_token|client_secret|fb_exchange_token|input_token|appsecret_proof|password)"
-    r"[\"']?\s*[=:]\s*[\"']?))(?P<value>[^\s\"'&,;}]+)"
-    r"|(?i:(?P<scheme>\b(?:bearer|basic)\s+))(?P<credentials>[A-Za-z0-9._~+/=-]{8,})"
+    r"[\"']?\s*[=:]\s*[\"']?))[^\s\"'&,;}]+"
+    r"|(?i:(?P<scheme>\b(?:bearer|basic)\s+))(?=\S*[\d=])[A-Za-z0-9._~+/=-]{8,}"
     r"|\b(?:EAA[A-Za-z0-9]{16,}|AQ[A-Za-z0-9_-]{24,})"
 )
-# C0, C1, DEL, and what separates lines or turns the direction of writing elsewhere in Unicode.
-CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+BREAKS = re.compile("[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
+# C0, C1, DEL, and what turns the direction of writing elsewhere in Unicode.
+CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 _lock = threading.Lock()
 _known: set[str] = set()
@@ -68,8 +69,9 @@ def _hidden(found: re.Match[str]) -> str:
 
 
 def one_line(text: str) -> str:
-    r"""Return the text without secrets, on one line, its control characters visible: a line feed becomes `\n`."""
-    return CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), without_secrets(text))
+    """Return the text without secrets on one line; control characters are shown as their escapes."""
+    flat = BREAKS.sub(" ", without_secrets(text))
+    return CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), flat)
 
 
 def screen(text: str) -> str:

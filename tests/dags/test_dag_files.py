@@ -94,6 +94,7 @@ def test_schedules_are_those_of_the_contract(bag: DagBag) -> None:
     assert re.fullmatch(r"\d+ \* \* \* \*", crons["extract_twitter"])
     assert {name: crons[f"report_{name}"] for name in REPORTS} == {name: each.cron for name, each in REPORTS.items()}
     assert bag.dags["sync"].schedule is None
+    assert crons["maintenance"] == "0 6 * * *"
     watched = {asset.name for asset in bag.dags["transform"].schedule.objects}
     assert watched == {f"raw_{platform}" for platform in PLATFORMS}
 
