@@ -89,10 +89,12 @@ def install() -> None:
 def _hiding(make: Callable[..., logging.LogRecord]) -> Callable[..., logging.LogRecord]:
     def record(*arguments: Any, **named: Any) -> logging.LogRecord:
         made = make(*arguments, **named)
-        made.msg, made.args = screen(made.getMessage()), ()
+        text = made.getMessage()
         if made.exc_info and made.exc_info[0] is not None:
-            # Formatters take this text instead of making one themselves.
-            made.exc_text = without_secrets("".join(traceback.format_exception(*made.exc_info)).rstrip("\n"))
+            # As words of the message: a handler that wrote the exception itself would write it unread.
+            text += "\n" + "".join(traceback.format_exception(*made.exc_info)).rstrip("\n")
+            made.exc_info = None
+        made.msg, made.args = screen(text), ()
         return made
 
     record.hides_secrets = True  # type: ignore[attr-defined]

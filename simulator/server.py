@@ -229,7 +229,7 @@ class Connection(BaseHTTPRequestHandler):
         headers = {"Content-Type": "application/json; charset=utf-8"} | answer.headers
         self.send_response(answer.status)
         for name, value in headers.items():
-            self.send_header(name, value)
+            self.send_header(name, value.replace("\r", " ").replace("\n", " "))
         self.send_header("Content-Length", str(len(raw)))
         if cut:
             self.send_header("Connection", "close")

@@ -396,3 +396,26 @@ def test_a_pair_survives_a_warehouse_that_was_lost_during_the_call(
         token = Grant(settings, chosen, own).renewed(dead)
     assert token not in (None, dead)
     assert [row[1:] for row in stored(connection)] == [("current", 1)]
+
+
+@pytest.mark.fault("B05")
+@pytest.mark.parametrize("platform", ["linkedin", "twitter", "facebook", "instagram"])
+def test_a_lost_permission_stops_its_account_alone_and_refreshes_nothing(
+    platform: str, extract: Extract, environment: dict[str, str], simulator: Simulator, connection: Connection
+):
+    lost = connection.execute(
+        "select account_id, business_id from ops.accounts where platform = %s order by account_id limit 1", (platform,)
+    ).fetchone()
+    extract(platform, streams=["profile"])
+    kept = connection.execute(f"select count(*) from raw.{platform}__profile").fetchone()
+    simulator.faults.add("permission_lost", platform=platform, path_contains=lost[0], times=99)
+    results = extract(platform, streams=["profile"])
+    assert {(each.account_id, type(each.error).__name__) for each in results if each.error} == {
+        (lost[0], "PermissionLost")
+    }
+    assert len(results) > 1
+    assert connection.execute(f"select count(*) from raw.{platform}__profile").fetchone() == kept
+    assert refresh_calls(simulator) == []
+    assert_ledger_explains(environment, failed={f"{platform}__profile": "PermissionLost"})
+    assert_no_exposed_address(simulator)
+    assert_no_secret(environment, simulator.vault.secrets())
