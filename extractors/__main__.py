@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import psycopg
 
@@ -181,7 +181,7 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
             return SOME_FAILED
         results.extend(done)
         if not options.json:
-            print(_account_line(number, len(chosen.accounts), account, done), flush=True)
+            _show_line(_account_line(number, len(chosen.accounts), account, done))
     # Great Expectations takes seconds to import: only a run pays for it.
     from expectations.gate import validate_pending
 
@@ -198,9 +198,9 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
         *_expiries(settings, options),
         *dict.fromkeys(_failure_line(result) for result in failed),
     ):
-        print(line, file=sys.stderr)
+        _show_line(line, sys.stderr)
     for line in (line for gate in refused for line in gate.lines()):
-        print(f"refused: {line}", file=sys.stderr)
+        _show_line(f"refused: {line}", sys.stderr)
     return SOME_FAILED if failed or refused else OK
 
 
@@ -220,7 +220,7 @@ def _print_run_summary(results: Sequence[RunResult], passed: int) -> None:
     )
     for result in results:
         if result.quarantined:
-            print(
+            _show_line(
                 f"quarantined: {result.quarantined} records of {result.stream}, account {result.account_id}, "
                 f"run {result.run_id}; look with `python -m extractors quarantine list`"
             )
@@ -290,6 +290,11 @@ def _replay(settings: Settings, options: argparse.Namespace) -> int:
     results = quarantine.replay(settings, options.ids or None, read=options.read)
     _say(options, [asdict(result) for result in results], "\n".join(map(str, results)) or "No entry is open.")
     return SOME_FAILED if any(result.open_because for result in results) else OK
+
+
+def _show_line(line: str, stream: TextIO | None = None) -> None:
+    """Print one line, whatever names and messages of others are in it."""
+    print(redaction.one_line(line), file=stream or sys.stdout, flush=True)
 
 
 def _say(options: argparse.Namespace, facts: object, text: str) -> None:
