@@ -7,9 +7,11 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
-from airflow.sdk import Connection
+from airflow.sdk import Connection, Variable
 from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError
+from airflow.sdk.log import mask_secret
 
+from extractors import redaction
 from extractors.errors import ConfigurationError
 from extractors.settings import Credential, Settings, Warehouse
 
@@ -18,7 +20,12 @@ ONE_AT_A_TIME = threading.Lock()
 
 
 def settings() -> Settings:
-    """Return what a task needs to work. Raises ConfigurationError, naming the connection that is missing."""
+    """Return what a task needs to work; every secret that is read from now on is masked in its log.
+
+    Raises ConfigurationError, naming the connection that is missing.
+    """
+    redaction.install()
+    redaction.tell(mask_secret)
     connection = _connection("warehouse", "a Postgres connection: host, port, login, password, schema = database")
     warehouse = Warehouse(
         host=connection.host or "",
@@ -27,7 +34,10 @@ def settings() -> Settings:
         password=connection.password or "",
         database=connection.schema or "",
     )
-    return replace(Settings.from_environment(), warehouse=warehouse, credential=_credential)
+    redaction.remember(warehouse.password)
+    return replace(
+        Settings.from_environment(), warehouse=warehouse, credential=_credential, credentials_key=_credentials_key
+    )
 
 
 def exports_directory() -> Path:
@@ -51,6 +61,11 @@ def _credential(connection_id: str) -> Credential:
     if not connection.password:
         raise ConfigurationError(f"the connection {connection_id!r} holds no access token", "set its password to it")
     return Credential(connection_id, connection.password, connection.extra_dejson)
+
+
+def _credentials_key() -> str:
+    """The environment's CREDENTIALS_KEY, else the variable `credentials_key` of Airflow's secrets backend."""
+    return os.environ.get("CREDENTIALS_KEY") or str(Variable.get("credentials_key", default=""))
 
 
 def _connection(connection_id: str, hint: str) -> Connection:

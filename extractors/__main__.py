@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import base64
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -15,7 +16,7 @@ from typing import Any
 
 import psycopg
 
-from extractors import accounts, quarantine, status
+from extractors import accounts, credential_commands, expiry, quarantine, redaction, status
 from extractors.crew import WORKERS, Crew
 from extractors.errors import ConfigurationError, PipelineError, WarehouseUnavailable
 from extractors.extract import Asked, chosen_streams
@@ -31,6 +32,8 @@ WRONG_USE = 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0 well, 1 some accounts failed, 2 wrong use, nothing touched."""
     options = _parser().parse_args(arguments)
+    os.umask(0o027)
+    redaction.install()
     try:
         settings = Settings.from_environment()
         return int(options.command(settings, options))
@@ -88,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         if name == "status":
             command.add_argument("--problems", action="store_true", help="only what needs a look")
     _quarantine_commands(commands)
+    credential_commands.add_commands(commands, _command)
     return parser
 
 
@@ -179,14 +183,26 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
     chosen = _choose(settings, options)
     asked = Asked(streams=chosen.streams, since=options.since, until=options.until, force=options.force)
     crew = Crew(settings=settings, asked=asked, workers=options.workers)
-    return run(crew, chosen.accounts, docs=options.docs, as_json=options.json)
+    return run(
+        crew, chosen.accounts, docs=options.docs, as_json=options.json, notices=lambda: _expiries(settings, options)
+    )
+
+
+def _expiries(settings: Settings, options: argparse.Namespace) -> list[str]:
+    """Return a line per token of the accounts asked for that came nearer to its end since a run last told."""
+    with closing(settings.warehouse.connect()) as connection:
+        found = expiry.standings(connection, settings, options.platform, options.business)
+        lines = expiry.new_warnings(connection, found, "run")
+        connection.commit()
+    return [f"warning: {line}" for line in lines]
 
 
 def _status(settings: Settings, options: argparse.Namespace) -> int:
     with closing(settings.warehouse.connect()) as connection:
         lines = status.latest(connection, options.platform, options.business)
+        tokens = expiry.concerns(expiry.standings(connection, settings, options.platform, options.business))
     shown = [line for line in lines if line.todo is not None or line.warnings] if options.problems else lines
-    _say(options, [line.as_dict() for line in shown], status.report(shown, of=len(lines)))
+    _say(options, [line.as_dict() for line in shown], "\n".join([status.report(shown, of=len(lines)), *tokens]))
     return OK
 
 
@@ -220,7 +236,7 @@ def _replay(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _say(options: argparse.Namespace, facts: object, text: str) -> None:
-    print(json.dumps(facts, default=str) if options.json else text)
+    print(json.dumps(facts, default=str) if options.json else redaction.screen(text))
 
 
 if __name__ == "__main__":

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from extractors.redaction import one_line
+
 
 class PipelineError(Exception):
-    """Base of all expected failures: `what` happened, and the `remedy` a person or the scheduler can apply."""
+    """Base of all expected failures: `what` happened, and the `remedy` a person or the scheduler can apply.
+
+    Both are one line without secrets, whatever a platform put into the words that they quote.
+    """
 
     #: One word for `status` and the Airflow UI: wait, renew, fix the permission, look at the contract...
     action = "look"
 
     def __init__(self, what: str, remedy: str) -> None:
-        super().__init__(what, remedy)
-        self.what = what
-        self.remedy = remedy
+        self.what = one_line(what)
+        self.remedy = one_line(remedy)
+        super().__init__(self.what, self.remedy)
 
     def __str__(self) -> str:
         return f"{self.what}; {self.remedy}"

@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 
-from extractors import ledger
+from extractors import ledger, redaction
 from extractors.accounts import enabled_accounts
 from extractors.capabilities import Silence
+from extractors.credentials import Grant
 from extractors.errors import ConfigurationError, PipelineError, PutOff, Stopped, TokenDead, WarehouseUnavailable
 from extractors.http import Client
 from extractors.limiter import Limiter
@@ -155,7 +156,7 @@ class Reader:
         try:
             if ended is not None:
                 raise ended
-            self._landpages(stream, opened)
+            self._land_pages(stream, opened)
         except PipelineError as raised:
             reason = raised.later if isinstance(raised, PutOff) else raised
             tally = self.client.tally if self.client else None
@@ -165,7 +166,7 @@ class Reader:
         ledger.complete(self.connection, opened.lease)
         return ledger_result(self.connection, opened.lease, None)
 
-    def _landpages(self, stream: Stream, opened: ledger.Opened) -> None:
+    def _land_pages(self, stream: Stream, opened: ledger.Opened) -> None:
         client = self._authorised_client(opened)
         ends_before_now = opened.window_until < opened.as_of
         scope = Scope(
@@ -185,14 +186,14 @@ class Reader:
     def _authorised_client(self, opened: ledger.Opened) -> Client:
         """Return the account's client, its token exchanged for the page's once where the platform wants that."""
         if self.client is None:
-            credential = self.settings.credential(self.account.credential)
+            grant = Grant(self.settings, self.account, self.connection)
             platform = find_platform(self.account.platform)
             base_url = self.settings.base_urls[platform.key]
-            client = Client(platform, self.account, base_url, credential.token, self.limiter)
+            client = Client(platform, self.account, base_url, grant.token(), self.limiter, renewed=grant.renewed)
             if platform.page_token is not None:
                 scope = Scope(account=self.account, now=opened.as_of)
                 answer = client.call(platform.page_token, scope, platform.page_token.params(scope))
-                client.token = _token(platform.page_token.records(scope, answer.body)) or credential.token
+                client.token = _token(platform.page_token.records(scope, answer.body)) or client.token
             self.client = client
         return self.client
 
@@ -210,7 +211,9 @@ def window_since(
 
 
 def _token(records: Sequence[Record | Unread]) -> str | None:
-    return next((str(record.payload["access_token"]) for record in records if isinstance(record, Record)), None)
+    found = next((str(record.payload["access_token"]) for record in records if isinstance(record, Record)), None)
+    redaction.remember(found)
+    return found
 
 
 def ledger_result(connection: psycopg.Connection[Any], lease: Lease, error: PipelineError | None) -> RunResult:

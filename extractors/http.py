@@ -7,7 +7,7 @@ reaches a log or an exception. A body is parsed strictly or is an error with a n
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -19,7 +19,7 @@ from tenacity import RetryCallState, Retrying, stop_after_attempt, stop_after_de
 from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
-from extractors.errors import ContractBroken, PipelineError, Refused, RetryLater, Transient
+from extractors.errors import ContractBroken, PipelineError, Refused, RetryLater, TokenDead, Transient
 from extractors.limiter import LONGEST_WAIT_SECONDS, Limiter
 from extractors.shape import LOOK
 from extractors.spec import Account, Answer, Params, Platform, Read, Scope
@@ -73,7 +73,10 @@ def new_session() -> requests.Session:
 
 @dataclass(slots=True)
 class Client:
-    """Calls one platform for one account. `token` is read once; a platform may exchange it for a page token."""
+    """Calls one platform for one account. `token` is read once; a platform may exchange it for a page token.
+
+    `renewed` gives the successor of a token that the platform refused, or None where there is none.
+    """
 
     platform: Platform
     account: Account
@@ -83,9 +86,23 @@ class Client:
     session: requests.Session = field(default_factory=new_session, repr=False)
     tally: Tally = field(default_factory=Tally)
     caps: Caps = field(default_factory=Caps)
+    renewed: Callable[[str], str | None] = field(default=lambda _dead: None, repr=False)
 
     def call(self, read: Read, scope: Scope, params: Params) -> Answer:
-        """Make one call and return its parsed answer. Raises a PipelineError, after retrying what is transient."""
+        """Make one call and return its parsed answer. Raises a PipelineError, after retrying what is transient.
+
+        A token that dies on the way is renewed, and the call made once more; the second refusal is final.
+        """
+        try:
+            return self._retried(read, scope, params)
+        except TokenDead:
+            successor = self.renewed(self.token)
+            if successor is None:
+                raise
+            self.token = successor
+        return self._retried(read, scope, params)
+
+    def _retried(self, read: Read, scope: Scope, params: Params) -> Answer:
         retrying = Retrying(
             retry=self._worth_repeating,
             stop=stop_after_attempt(ATTEMPTS) | stop_after_delay(LONGEST_WAIT_SECONDS),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
+from extractors import redaction
 from extractors.crew import Crew, Done
 from extractors.errors import WarehouseUnavailable
 from extractors.extract import RunResult
@@ -43,8 +44,15 @@ class Tally:
                 self.failures[_failure_line(result)] = None
 
 
-def run(crew: Crew, accounts: Sequence[dict[str, Any]], *, docs: Path | None, as_json: bool) -> int:
-    """Read the accounts, judge what landed, print it, and return the exit status."""
+def run(
+    crew: Crew,
+    accounts: Sequence[dict[str, Any]],
+    *,
+    docs: Path | None,
+    as_json: bool,
+    notices: Callable[[], list[str]] = list,
+) -> int:
+    """Read the accounts, judge what landed, print it, and return the exit status. `notices` are lines for the end."""
     tally = Tally()
     try:
         for number, done in enumerate(crew.read(accounts), 1):
@@ -52,16 +60,17 @@ def run(crew: Crew, accounts: Sequence[dict[str, Any]], *, docs: Path | None, as
             if as_json:
                 tally.facts += [_result_facts(result) for result in done.results]
             else:
-                print(_account_line(number, len(accounts), done), flush=True)
+                _show(_account_line(number, len(accounts), done))
     except WarehouseUnavailable as error:
         # Accounts before this one have landed, so this is no "nothing was touched".
-        print(f"failed: {error}", file=sys.stderr)
+        _show(f"failed: {error}", sys.stderr)
         return SOME_FAILED
     if crew.stop.asked_by is not None:
         # Judging takes longer than a deploy waits; the next run's gate sees these runs too.
         _print_lines(tally)
-        print(f"stopped: {crew.stop.asked_by}; what landed is kept, and the next run goes on there", file=sys.stderr)
+        _show(f"stopped: {crew.stop.asked_by}; what landed is kept, and the next run goes on there", sys.stderr)
         return SOME_FAILED
+    tally.warnings |= dict.fromkeys(notices())
     return _judged(crew, accounts, tally, docs=docs, as_json=as_json)
 
 
@@ -94,18 +103,23 @@ def _account_line(number: int, total: int, done: Done) -> str:
 def _print_summary(tally: Tally, passed: int) -> None:
     print(f"{tally.stored} records stored, {tally.unchanged} unchanged, {tally.calls} calls; {passed} runs passed")
     for line in tally.quarantined:
-        print(line)
+        _show(line)
 
 
 def _print_lines(tally: Tally) -> None:
     """Print each warning and each failure once: the platform no longer tells something, an account was not read."""
     for line in (*tally.warnings, *tally.failures):
-        print(line, file=sys.stderr)
+        _show(line, sys.stderr)
 
 
 def _print_refused(refused: Sequence[GateResult]) -> None:
     for line in (line for gate in refused for line in gate.lines()):
-        print(f"refused: {line}", file=sys.stderr)
+        _show(f"refused: {line}", sys.stderr)
+
+
+def _show(line: str, stream: TextIO | None = None) -> None:
+    """Print one line, whatever names and messages of others are in it."""
+    print(redaction.one_line(line), file=stream or sys.stdout, flush=True)
 
 
 def _quarantined_line(result: RunResult) -> str:

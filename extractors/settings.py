@@ -12,17 +12,48 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import psycopg
 
+from extractors import redaction
 from extractors.errors import ConfigurationError, WarehouseUnavailable
 from extractors.registry import PLATFORMS
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A platform credential. `extra` may hold refresh_token, client_id, client_secret, expires_at."""
+    """A platform credential. `extra` may hold refresh_token, client_id, client_secret, expires_at, refresh_expires_at.
+
+    Its secrets are hidden from every text of this process from the moment it is made.
+    """
 
     connection_id: str
     token: str = field(repr=False)
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        redaction.remember(self.token, *(self.extra.get(name) for name in ("refresh_token", "client_secret")))
+
+    @property
+    def refresh_token(self) -> str:
+        """The refresh token, or nothing."""
+        return str(self.extra.get("refresh_token") or "")
+
+    def ends(self, name: str) -> datetime | None:
+        """Return `expires_at` or `refresh_expires_at` as UTC: ISO 8601 (UTC without an offset) or epoch seconds.
+
+        None when the extra does not say. Raises ConfigurationError for anything else.
+        """
+        value: Any = self.extra.get(name)
+        if value in (None, ""):
+            return None
+        try:
+            if isinstance(value, int | float) or str(value).isdigit():
+                return datetime.fromtimestamp(float(value), UTC)
+            instant = datetime.fromisoformat(str(value))
+        except (ValueError, OverflowError, OSError):
+            raise ConfigurationError(
+                f"{name} in the extra of the connection {self.connection_id} is no instant",
+                "write it like 2026-11-21T08:00:00+00:00, or as epoch seconds",
+            ) from None
+        return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +110,15 @@ class Settings:
     base_urls: Mapping[str, str]
     now: datetime
     credential: Callable[[str], Credential] = field(repr=False)
+    #: Where the keys that seal refreshed tokens come from, asked only when one is needed.
+    credentials_key: Callable[[], str] = field(default=lambda: "", repr=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
-        """Read libpq's variables, `*_BASE_URL`, PIPELINE_NOW and AIRFLOW_CONN_*. Raises ConfigurationError."""
+        """Read libpq's variables, `*_BASE_URL`, PIPELINE_NOW, AIRFLOW_CONN_* and CREDENTIALS_KEY.
+
+        Raises ConfigurationError.
+        """
         env = os.environ if environment is None else environment
         warehouse = Warehouse(
             host=env.get("PGHOST", ""),
@@ -91,7 +127,14 @@ class Settings:
             password=env.get("PGPASSWORD", ""),
             database=env.get("PGDATABASE", ""),
         )
-        return cls(warehouse, base_urls(env), pipeline_now(env), lambda name: credential_from(env, name))
+        redaction.remember(warehouse.password)
+        return cls(
+            warehouse,
+            base_urls(env),
+            pipeline_now(env),
+            lambda name: credential_from(env, name),
+            lambda: env.get("CREDENTIALS_KEY", ""),
+        )
 
 
 def base_urls(env: Mapping[str, str]) -> dict[str, str]:

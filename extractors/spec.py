@@ -230,6 +230,22 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Refresh:
+    """How a platform trades a refresh token for a new pair, by POST (RFC 6749, section 6).
+
+    `single_use`: each answer spends the refresh token it was asked with. `needs_secret`: client_secret goes into the
+    form; otherwise into the header, for apps that have one. `ahead`: how long before its end a token is renewed.
+    `base_url`: the vendor's token host where that is not its API's.
+    """
+
+    path: str
+    single_use: bool
+    needs_secret: bool
+    ahead: timedelta
+    base_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Platform:
     """Everything that is particular to one platform; what happens to it is in the engine."""
 
@@ -242,6 +258,7 @@ class Platform:
     usage: Callable[[Answer, Account], Usage | None]
     budgets: Callable[[Account, Read], Sequence[Budget]]
     page_token: Read | None = None
+    refresh: Refresh | None = None
     version: str = ""
 
     def stream(self, name: str) -> Stream:

@@ -24,5 +24,6 @@ def text() -> str:
         "AIRFLOW_JWT_SECRET": generated["jwt"],
         "AIRFLOW_API_SECRET": generated["api"],
         "AIRFLOW_ADMIN_PASSWORD": generated["admin"],
+        "CREDENTIALS_KEY": generated["credentials"],
     }
     return HEADER + "".join(f"{name}={value}\n" for name, value in values.items())

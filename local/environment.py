@@ -13,7 +13,7 @@ from local.postgres import Server
 from local.services import AIRFLOW
 
 # Of the caller's environment, nothing that would point our processes elsewhere.
-FOREIGN = ("AIRFLOW", "PG", "DBT_", "PIPELINE_", "GX_")
+FOREIGN = ("AIRFLOW", "CREDENTIALS_", "PG", "DBT_", "PIPELINE_", "GX_")
 
 
 def inherited(environment: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -37,6 +37,7 @@ def airflow(layout: Layout, server: Server, keys: Keys, port: int) -> dict[str, 
     return {
         **AIRFLOW,
         "AIRFLOW_ADMIN_PASSWORD": keys.admin,
+        "CREDENTIALS_KEY": keys.credentials,
         "AIRFLOW_HOME": str(layout.airflow),
         "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",

@@ -104,25 +104,31 @@ class Keys:
     jwt: str
     api: str
     admin: str
+    credentials: str
 
 
 def keys(layout: Layout) -> Keys:
     """Return the stack's secrets, generating them once (mode 0600)."""
     path = layout.airflow / "keys.json"
     found = read_json(path)
-    if not isinstance(found, dict) or set(found) != {"fernet", "jwt", "api", "admin"}:
-        found = generate_keys()
+    fresh = generate_keys()
+    if not isinstance(found, dict) or set(found) != set(fresh):
+        # What an older version generated stays: Airflow's metadata is sealed with it.
+        found = fresh | ({name: found[name] for name in fresh if name in found} if isinstance(found, dict) else {})
         write_private(path, json.dumps(found))
     return Keys(**found)
 
 
 def generate_keys() -> dict[str, str]:
-    """Return fresh random secrets in the forms Airflow wants."""
+    """Return fresh random secrets in the forms Airflow and the extractors want."""
     from cryptography.fernet import Fernet
+
+    from extractors.sealing import new_key
 
     return {
         "fernet": Fernet.generate_key().decode(),
         "jwt": secrets.token_urlsafe(48),
         "api": secrets.token_urlsafe(32),
         "admin": secrets.token_urlsafe(12),
+        "credentials": new_key(),
     }

@@ -28,7 +28,7 @@ class Simulation:
 
 def command(layout: Layout, ports: Mapping[str, int], world: World) -> list[str]:
     """Return the command that serves a world; it writes accounts.yml, the environment, and at last its state."""
-    parts = ["--seed", str(world.seed), "--anchor", world.anchor, "--now", world.now or "real"]
+    parts = ["--seed", str(world.seed), "--anchor", world.anchor, "--now", world.now or "real", "--expiring-tokens"]
     for platform in PLATFORM_PORTS:
         parts += [f"--{platform}-port", str(ports[platform])]
     files = {

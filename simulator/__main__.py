@@ -42,6 +42,11 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="ISO|real",
         help="the clock: frozen at an instant (default: the anchor), or running with the real time",
     )
+    parser.add_argument(
+        "--expiring-tokens",
+        action="store_true",
+        help="access tokens of X and LinkedIn end by the clock; the environment holds refresh tokens",
+    )
     parser.add_argument("--state", type=Path, metavar="FILE", help="written once it listens: base URLs, pid, anchor")
     parser.add_argument("--write-accounts", type=Path, metavar="FILE", help="write accounts.yml of this world")
     parser.add_argument(
@@ -86,8 +91,9 @@ def make_simulator(arguments: argparse.Namespace) -> Simulator:
     world: World = build_world(seed=arguments.seed, anchor=anchor, scale=arguments.scale)
     ports = {platform: getattr(arguments, f"{platform}_port") for platform in PLATFORMS}
     if arguments.now == "real":
-        return Simulator(world, now=datetime.now(UTC), ports=ports, running=True)
-    return Simulator(world, now=moment(arguments.now) if arguments.now else None, ports=ports)
+        return Simulator(world, now=datetime.now(UTC), ports=ports, running=True, expiring=arguments.expiring_tokens)
+    now = moment(arguments.now) if arguments.now else None
+    return Simulator(world, now=now, ports=ports, expiring=arguments.expiring_tokens)
 
 
 def announce(simulator: Simulator, arguments: argparse.Namespace) -> None:

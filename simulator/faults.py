@@ -42,6 +42,7 @@ NAMES = frozenset(
         "null_text",
         "missing_shares",
         "renamed_fields",
+        "token_quoted",
     }
 )
 

@@ -239,6 +239,20 @@ def _empty_body(service: Service, request: Request) -> Answer:
     return Answer(status=200, body=str(service.options.get("body", "")).encode())
 
 
+def _token_quoted(service: Service, request: Request) -> Answer:
+    """A careless gateway: the refusal repeats the login it came with, in words that would also forge lines of a log."""
+    login = request.headers.get("authorization", "none")
+    words = (
+        f"bad request\r\n2026-01-01 00:00:00 CRITICAL all is lost\x1b[31m Authorization: {login} access_token={login}"
+    )
+    match request.platform:
+        case "linkedin":
+            return Answer(status=400, body=linkedin.problem(400, "ILLEGAL_ARGUMENT", words))
+        case "twitter":
+            return Answer(status=400, body={"title": "Invalid Request", "detail": words, "type": "about:blank"})
+    raise graph.error(100, words)
+
+
 REPLACEMENTS: dict[str, Callable[[Service, Request], Answer]] = {
     "token_expired": _token_expired,
     "token_revoked": _token_revoked,
@@ -261,6 +275,7 @@ REPLACEMENTS: dict[str, Callable[[Service, Request], Answer]] = {
     "object_deleted_33": _object_deleted,
     "old_media_2108006": _old_media,
     "html_error_page": _html,
+    "token_quoted": _token_quoted,
 }
 
 

@@ -152,13 +152,19 @@ class Business:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
-    """A token and the accounts it opens. A system user's token opens pages only through their Page tokens."""
+    """A token and the accounts it opens. A system user's token opens pages only through their Page tokens.
+
+    One with a refresh token was given to the app of `client_id`.
+    """
 
     name: str
     kind: CredentialKind
     token: str = field(repr=False)
     accounts: frozenset[tuple[str, str]]
     page_tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
+    refresh_token: str = field(default="", repr=False)
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

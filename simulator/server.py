@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
-from simulator import control, ledger, linkedin, meta, misfortune, twitter
+from simulator import control, ledger, linkedin, meta, misfortune, oauth, twitter
 from simulator.clock import Clock
 from simulator.exchange import Answer, Request
 from simulator.faults import Fault, Faults
@@ -41,6 +41,7 @@ class Simulator:
 
     `now` is the frozen time to start at (the world's anchor when not said); `running` lets the clock go on from there.
     `ports` names fixed ports by platform, 0 or nothing takes a free one. `wall` is the real time of the rate limits.
+    `expiring` lets access tokens of X and LinkedIn end by the clock, as theirs do, and gives out refresh tokens.
     """
 
     def __init__(
@@ -52,11 +53,13 @@ class Simulator:
         limits: Limits | None = None,
         running: bool = False,
         wall: Callable[[], float] = time.time,
+        expiring: bool = False,
     ) -> None:
         self.world = world
         self.clock = Clock(now or world.anchor, running=running)
         self.faults = Faults()
-        self.vault = Vault(world)
+        self.expiring = expiring
+        self.vault = Vault(world, clock=self.clock if expiring else None)
         self.limits = limits or Limits()
         self._meter = Meter(wall)
         self._ledger = Ledger()
@@ -71,7 +74,7 @@ class Simulator:
     def environment(self) -> dict[str, str]:
         """Base URLs and credentials as the environment variables of an extractor."""
         urls = {f"{platform.upper()}_BASE_URL": url for platform, url in self.base_urls.items()}
-        return urls | self.world.environment()
+        return urls | self.world.environment(refreshable=self.expiring)
 
     @property
     def calls(self) -> list[Call]:
@@ -105,7 +108,7 @@ class Simulator:
             service = replace(service, fault=fault.name, options=fault.options)
         answer = misfortune.replacement(fault.name, service, request) if fault else None
         if answer is None:
-            answer = HANDLERS[request.platform](service, request)
+            answer = oauth.ENDPOINTS.get((request.platform, request.path), HANDLERS[request.platform])(service, request)
             answer = misfortune.damage(fault.name, request, answer) if fault else answer
         self._note(request, answer, fault, now, time.perf_counter() - started)
         return answer, fault
@@ -226,7 +229,7 @@ class Connection(BaseHTTPRequestHandler):
         headers = {"Content-Type": "application/json; charset=utf-8"} | answer.headers
         self.send_response(answer.status)
         for name, value in headers.items():
-            self.send_header(name, value)
+            self.send_header(name, value.replace("\r", " ").replace("\n", " "))
         self.send_header("Content-Length", str(len(raw)))
         if cut:
             self.send_header("Connection", "close")

@@ -69,10 +69,16 @@ class World:
             ]
         return "\n".join(lines) + "\n"
 
-    def environment(self) -> dict[str, str]:
-        """The credentials as Airflow reads them from the environment, in JSON form: AIRFLOW_CONN_<ID>."""
+    def environment(self, *, refreshable: bool = False) -> dict[str, str]:
+        """The credentials as Airflow reads them from the environment, in JSON form: AIRFLOW_CONN_<ID>.
+
+        `refreshable` adds what a refresh needs, where the platform knows refreshing.
+        """
         return {
-            f"AIRFLOW_CONN_{name.upper()}": json.dumps({"conn_type": CONNECTION_TYPE, "password": one.token})
+            f"AIRFLOW_CONN_{name.upper()}": json.dumps(
+                {"conn_type": CONNECTION_TYPE, "password": one.token}
+                | ({"extra": extra_of(one)} if refreshable and one.refresh_token else {})
+            )
             for name, one in self.credentials.items()
         }
 
@@ -126,6 +132,11 @@ def make_token(prefix: str, name: str, seed: int) -> str:
     return prefix + hashlib.sha256(f"{seed}:{name}:token".encode()).hexdigest()[:48]
 
 
+def extra_of(credential: Credential) -> dict[str, str]:
+    """What the connection of a refreshable credential holds besides its token."""
+    return {name: getattr(credential, name) for name in ("refresh_token", "client_id", "client_secret")}
+
+
 def make_credentials(company: Company, seed: int) -> list[Credential]:
     """One credential per name in the cast; the Meta one is a system user's or a Page's token."""
     found = []
@@ -140,8 +151,18 @@ def make_credentials(company: Company, seed: int) -> list[Credential]:
         prefix = {"linkedin": "AQX", "twitter": "bWRWa3gz"}.get(parts[0].platform, "EAAGsystem")
         token = next(iter(pages.values())) if kind == "page" else make_token(prefix, name, seed)
         opened = frozenset((part.platform, part.account_id) for part in parts)
-        found.append(Credential(name=name, kind=kind, token=token, accounts=opened, page_tokens=pages))
+        app = make_app(name, seed) if parts[0].platform in CREDENTIAL_KIND else {}
+        found.append(Credential(name=name, kind=kind, token=token, accounts=opened, page_tokens=pages, **app))
     return found
+
+
+def make_app(credential: str, seed: int) -> dict[str, str]:
+    """The first refresh token of a credential, and the app it was given to."""
+    return {
+        "refresh_token": make_token("AQW", f"{credential}:refresh", seed),
+        "client_id": make_token("app", f"{credential}:app", seed)[:24],
+        "client_secret": make_token("WPL_AP1.", f"{credential}:secret", seed),
+    }
 
 
 def planted(companies: Iterable[Company], posts: Mapping[tuple[str, str], tuple[Post, ...]]) -> Iterable[Planted]:

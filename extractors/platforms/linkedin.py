@@ -31,6 +31,7 @@ from extractors.spec import (
     Platform,
     Read,
     Record,
+    Refresh,
     Scope,
     Stream,
     Usage,
@@ -306,4 +307,12 @@ PLATFORM = Platform(
     classify=classify,
     usage=usage,
     budgets=budgets,
+    # For approved partners: https://learn.microsoft.com/en-us/linkedin/shared/authentication/programmatic-refresh-tokens
+    refresh=Refresh(
+        path="/oauth/v2/accessToken",
+        single_use=False,
+        needs_secret=True,
+        ahead=timedelta(days=1),
+        base_url="https://www.linkedin.com",
+    ),
 )

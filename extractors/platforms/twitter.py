@@ -21,7 +21,20 @@ from extractors.errors import (
     Transient,
 )
 from extractors.shape import LOOK, mapping, objects, outline, series_key, text
-from extractors.spec import Account, Answer, Budget, Json, Params, Platform, Read, Record, Scope, Stream, Usage
+from extractors.spec import (
+    Account,
+    Answer,
+    Budget,
+    Json,
+    Params,
+    Platform,
+    Read,
+    Record,
+    Refresh,
+    Scope,
+    Stream,
+    Usage,
+)
 
 POST_FIELDS = (
     "id,text,created_at,author_id,conversation_id,public_metrics,entities,attachments,referenced_tweets,note_tweet,lang,"
@@ -245,4 +258,6 @@ PLATFORM = Platform(
     classify=classify,
     usage=usage,
     budgets=budgets,
+    # A user token lives two hours: https://docs.x.com/resources/fundamentals/authentication/oauth-2-0/authorization-code
+    refresh=Refresh(path="/2/oauth2/token", single_use=True, needs_secret=False, ahead=timedelta(minutes=5)),
 )

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
 FILES = sorted(DAGS.glob("*.py"))
-WIRING = [DAGS / name for name in ("extract.py", "transform.py", "reports.py", "sync.py")]
-EXPECTED = {f"extract_{each}" for each in PLATFORMS} | {f"report_{each}" for each in REPORTS} | {"transform", "sync"}
+WIRING = [DAGS / name for name in ("extract.py", "transform.py", "reports.py", "sync.py", "maintenance.py")]
+EXPECTED = {f"extract_{each}" for each in PLATFORMS} | {f"report_{each}" for each in REPORTS}
+EXPECTED |= {"transform", "sync", "maintenance"}
 
 
 def test_every_dag_is_there_and_no_file_fails(bag: DagBag) -> None:
@@ -94,6 +95,7 @@ def test_schedules_are_those_of_the_contract(bag: DagBag) -> None:
     assert re.fullmatch(r"\d+ \* \* \* \*", crons["extract_twitter"])
     assert {name: crons[f"report_{name}"] for name in REPORTS} == {name: each.cron for name, each in REPORTS.items()}
     assert bag.dags["sync"].schedule is None
+    assert crons["maintenance"] == "0 6 * * *"
     watched = {asset.name for asset in bag.dags["transform"].schedule.objects}
     assert watched == {f"raw_{platform}" for platform in PLATFORMS}
 
