@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
+from threading import Barrier, Thread
 from typing import Any
 
 import psycopg
@@ -90,6 +91,30 @@ def test_the_circuit_opens_for_all_lets_one_call_try_and_closes_with_an_answer(
             assert caller.call(server.port).status == 200
             other.reserve([], platform)
             other.reserve([], platform)
+
+
+@pytest.mark.fault("A09")
+def test_of_many_who_come_at_the_end_of_the_pause_one_tries_the_platform_out(caller: Caller, warehouse: dict[str, str]):
+    with raw_server(http(HTML, status=503)) as server:
+        for _ in range(2):
+            caller.error(server.port)
+    pass_time(caller.limiter.connection, FIRST_PAUSE_SECONDS + 60)
+    together, tried = Barrier(8), []
+
+    def come() -> None:
+        with closing(Settings.from_environment(warehouse).warehouse.connect()) as mine:
+            mine.autocommit = True
+            together.wait()
+            with suppress(RetryLater):
+                Limiter(mine).reserve([], PLATFORMS["linkedin"])
+                tried.append(mine)
+
+    comers = [Thread(target=come) for _ in range(8)]
+    for comer in comers:
+        comer.start()
+    for comer in comers:
+        comer.join()
+    assert len(tried) == 1
 
 
 def test_answers_between_failures_keep_the_circuit_closed(caller: Caller):

@@ -181,17 +181,19 @@ def test_a_block_holds_for_all_processes_at_once_and_ends_without_a_flood(
     warehouse: dict[str, str], connection: Connection
 ):
     limiter = Limiter(connection)
-    with counting() as server, callers(warehouse, server.port, LIMIT, 5.0):
-        time.sleep(2.2)
+    with counting() as server, callers(warehouse, server.port, SUSTAINED, 13.0):
+        # The first window was used at once; now all wait, evenly spaced.
+        time.sleep(8.8)
         blocked = time.monotonic()
-        limiter.observe([LIMIT], (), RetryLater("told to stop", datetime.now(UTC) + timedelta(seconds=1.5)))
+        limiter.observe([SUSTAINED], (), RetryLater("told to stop", datetime.now(UTC) + timedelta(seconds=1.5)))
         written = time.monotonic()
-        time.sleep(2.0)
+        time.sleep(2.5)
     during = server.between(written + 0.05, blocked + 1.5)
-    after = server.between(blocked + 1.5, blocked + 2.0)
+    after = server.between(blocked + 1.5, blocked + 2.3)
     assert during.total() == 0, during
     assert len(after) == PROCESSES, after
-    assert server.worst(LIMIT.seconds) <= LIMIT.calls
+    assert after.total() <= 0.8 / SUSTAINED.interval + PROCESSES, after
+    assert server.worst(SUSTAINED.seconds) <= SUSTAINED.calls
 
 
 def test_a_caller_that_dies_wastes_its_place_and_nothing_more(warehouse: dict[str, str], connection: Connection):
@@ -203,10 +205,11 @@ def test_a_caller_that_dies_wastes_its_place_and_nothing_more(warehouse: dict[st
         for process in processes[:4]:
             process.kill()
         time.sleep(16 * budget.interval + 0.2)
-    wasted = server.between(died, died + 8 * budget.interval).total()
-    calm = server.between(died + 8 * budget.interval, died + 16 * budget.interval).total()
-    assert wasted in (3, 4, 5), "eight places were promised, four of them to the dead"
-    assert calm in (7, 8, 9)
+    promised_then = server.between(died, died + 8 * budget.interval).total()
+    all_in_all = server.between(died, died + 16 * budget.interval).total()
+    assert promised_then <= 5, "eight places were promised, four of them to the dead"
+    # A busy machine oversleeps now and then, which costs a place too.
+    assert 10 <= all_in_all <= 13, "four of sixteen places are lost, and no more"
     assert server.worst(budget.seconds) <= budget.calls
 
 
