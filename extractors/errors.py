@@ -43,14 +43,24 @@ class Transient(PipelineError):
     action = "wait"
 
 
+class Unreadable(Transient):
+    """Something came with a good status, but no JSON: a page of HTML, nothing, or half an answer; `body` is what."""
+
+    def __init__(self, what: str, body: bytes) -> None:
+        super().__init__(what, "try again later")
+        self.body = body
+
+
 class RetryLater(PipelineError):
     """A limit is used up until a known instant; calling before it is useless or makes it worse."""
 
     action = "wait"
 
-    def __init__(self, what: str, at: datetime) -> None:
+    def __init__(self, what: str, at: datetime, *, scope: str = "") -> None:
         super().__init__(what, f"the next call is allowed at {at:%Y-%m-%d %H:%M:%S %Z}; the next run waits for it")
         self.at = at
+        #: Whose limit it is, where a call has several: the `scope` of a Budget.
+        self.scope = scope
 
 
 class TokenDead(PipelineError):
@@ -77,6 +87,10 @@ class ContractBroken(PipelineError):
     action = "look at the contract"
     #: The bytes that could not be read, for the quarantine; never part of a message.
     body: bytes = b""
+
+
+class VersionSunset(ContractBroken):
+    """The platform serves this version of its API no more, to anybody; only a newer release of ours helps."""
 
 
 class Refused(PipelineError):

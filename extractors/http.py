@@ -6,6 +6,7 @@ reaches a log or an exception. A body is parsed strictly or is an error with a n
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,16 +15,24 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import urlencode
 
 import requests
-from requests.adapters import HTTPAdapter
 from tenacity import RetryCallState, Retrying, stop_after_attempt, stop_after_delay, wait_random_exponential
 from urllib3.exceptions import HTTPError
-from urllib3.util import Retry
 
-from extractors.errors import ContractBroken, PipelineError, Refused, RetryLater, TokenDead, Transient
+from extractors.circuit import settle
+from extractors.errors import (
+    ContractBroken,
+    PipelineError,
+    Refused,
+    RetryLater,
+    TokenDead,
+    Transient,
+    Unreadable,
+)
 from extractors.limiter import LONGEST_WAIT_SECONDS, Limiter
 from extractors.shape import LOOK
 from extractors.spec import Account, Answer, Params, Platform, Read, Scope
 from extractors.strict_json import NotStrictJson, parse
+from extractors.wire import AmbiguousHeader, causes, deadline, new_session
 
 ATTEMPTS = 4
 LONGEST_RETRY_AFTER = timedelta(hours=24)
@@ -61,16 +70,6 @@ class Caps:
     total_seconds: float = 60.0
 
 
-def new_session() -> requests.Session:
-    """Return a session that keeps connections, trusts no environment and never retries by itself."""
-    session = requests.Session()
-    session.trust_env = False
-    adapter = HTTPAdapter(max_retries=Retry(total=0, redirect=0, read=False), pool_maxsize=8)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session
-
-
 @dataclass(slots=True)
 class Client:
     """Calls one platform for one account. `token` is read once; a platform may exchange it for a page token.
@@ -91,7 +90,8 @@ class Client:
     def call(self, read: Read, scope: Scope, params: Params) -> Answer:
         """Make one call and return its parsed answer. Raises a PipelineError, after retrying what is transient.
 
-        A token that dies on the way is renewed, and the call made once more; the second refusal is final.
+        A token that dies on the way is renewed, and the call made once more; the second refusal is final. What is no
+        JSON in spite of a good status, time after time, is a broken contract with its bytes.
         """
         try:
             return self._retried(read, scope, params)
@@ -111,7 +111,12 @@ class Client:
             before_sleep=self._count_retry,
             reraise=True,
         )
-        return retrying(self._once, read, scope, params)
+        try:
+            return retrying(self._once, read, scope, params)
+        except Unreadable as error:
+            if retrying.statistics["attempt_number"] < ATTEMPTS:
+                raise
+            raise _unexpected(error) from None
 
     def _worth_repeating(self, state: RetryCallState) -> bool:
         """A hiccup is, within the retry budget; a limit only when waiting for it in the worker is allowed."""
@@ -138,14 +143,19 @@ class Client:
 
     def _once(self, read: Read, scope: Scope, params: Params) -> Answer:
         budgets = self.platform.budgets(self.account, read)
-        self.limiter.reserve(budgets)
+        self.limiter.reserve(budgets, self.platform, who=str(self.account))
         self.tally.calls += 1
-        answer = self._send(read, scope, params)
-        error = self.platform.classify(answer, self.account)
-        error = _as_the_answer_asks(error, answer) if error is not None else None
-        self.limiter.observe(budgets, self.platform.usage(answer, self.account), error)
-        if error is not None:
-            raise _without(self.token, error)
+        try:
+            answer = self._send(read, scope, params)
+        except PipelineError as error:
+            settle(self.limiter, self.platform, error)
+            raise _without(self.token, error) from None
+        refusal = self.platform.classify(answer, self.account)
+        settle(self.limiter, self.platform, refusal)
+        refusal = _as_the_answer_asks(refusal, answer) if refusal is not None else None
+        self.limiter.observe(budgets, self.platform.usage(answer, self.account), refusal)
+        if refusal is not None:
+            raise _without(self.token, refusal)
         return answer
 
     def _send(self, read: Read, scope: Scope, params: Params) -> Answer:
@@ -157,31 +167,40 @@ class Client:
         if form is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         where = f"{self.account}: {read.name}"
-        deadline = time.monotonic() + self.caps.total_seconds
+        ends = time.monotonic() + self.caps.total_seconds
         try:
-            response = self.session.request(
-                "POST" if form is not None else "GET",
-                url,
-                data=form,
-                headers=headers,
-                timeout=(self.caps.connect_seconds, self.caps.read_seconds),
-                allow_redirects=False,
-                stream=True,
-            )
-            with response:
-                body = b"".join(_capped(response, self.caps, deadline, where))
-        except requests.exceptions.SSLError:
-            raise Refused(
-                f"{where}: the server's certificate is not trusted, so nothing was sent",
-                "check the clock, the certificates of this machine and who answers in the platform's name",
-            ) from None
+            with deadline(ends):
+                response = self.session.request(
+                    "POST" if form is not None else "GET",
+                    url,
+                    data=form,
+                    headers=headers,
+                    timeout=(self.caps.connect_seconds, self.caps.read_seconds),
+                    allow_redirects=False,
+                    stream=True,
+                )
+                with response:
+                    body = b"".join(_capped(response, self.caps, ends, where))
         except (requests.RequestException, HTTPError) as error:
-            # The text of these exceptions holds the address; the class says enough.
-            raise Transient(
-                f"{where}: no whole answer from {self.platform.key} ({type(error).__name__})",
-                "check the network and the platform's status; the next run goes on where this one stopped",
-            ) from None
+            raise _unheard(error, where, self.platform.key) from None
         return _answer(response.status_code, response.headers, body, where, self.limiter.now())
+
+
+def _unheard(error: Exception, where: str, platform: str) -> PipelineError:
+    """Why there is no answer: a hiccup, or something nobody should talk to. Exceptions' texts hold the address."""
+    for cause in causes(error):
+        if isinstance(cause, AmbiguousHeader):
+            return Refused(f"{where}: the head of the answer has {cause}", "see who answers in the platform's name")
+        # The end of a connection in the middle of its greeting says nothing about who is there.
+        if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+            return Refused(
+                f"{where}: the server's certificate or protocol is not trusted, so nothing was sent",
+                "check the clock, the certificates of this machine and who answers in the platform's name",
+            )
+    return Transient(
+        f"{where}: no whole answer from {platform} ({type(error).__name__})",
+        "check the network and the platform's status; the next run goes on where this one stopped",
+    )
 
 
 def _pause(state: RetryCallState) -> float:
@@ -195,7 +214,8 @@ def _as_the_answer_asks(error: PipelineError, answer: Answer) -> PipelineError:
     if answer.status not in (429, 503) or not isinstance(error, RetryLater | Transient):
         return error
     pause = retry_after(answer.headers)
-    return error if pause is None else RetryLater(error.what, answer.at + pause)
+    scope = error.scope if isinstance(error, RetryLater) else ""
+    return error if pause is None else RetryLater(error.what, answer.at + pause, scope=scope)
 
 
 def retry_after(headers: Mapping[str, str]) -> timedelta | None:
@@ -218,10 +238,12 @@ def _without(secret: str, error: PipelineError) -> PipelineError:
     if secret and secret in str(error):
         error.what, error.remedy = (text.replace(secret, "***") for text in (error.what, error.remedy))
         error.args = (error.what, error.remedy)
+    if secret and isinstance(error, ContractBroken | Unreadable):
+        error.body = error.body.replace(secret.encode(), b"***")
     return error
 
 
-def _capped(response: requests.Response, caps: Caps, deadline: float, where: str) -> Iterator[bytes]:
+def _capped(response: requests.Response, caps: Caps, ends: float, where: str) -> Iterator[bytes]:
     """Yield the unpacked body, but never more than the cap nor past the deadline.
 
     Every read takes what is there: a read that fills its buffer first would let a drip pass the deadline unseen.
@@ -229,12 +251,15 @@ def _capped(response: requests.Response, caps: Caps, deadline: float, where: str
     encoding = response.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in ENCODINGS:
         raise Refused(f"{where}: the answer is packed in a way we did not ask for, only gzip is read", LOOK)
+    announced = response.headers.get("Content-Length", "")
+    if announced.isdigit() and int(announced) > caps.body_bytes:
+        raise Refused(f"{where}: the answer is larger than {caps.body_bytes} bytes", "ask for smaller pages")
     received = 0
     while chunk := response.raw.read1(64 * 1024, decode_content=True):
         received += len(chunk)
         if received > caps.body_bytes:
             raise Refused(f"{where}: the answer is larger than {caps.body_bytes} bytes", "ask for smaller pages")
-        if time.monotonic() > deadline:
+        if time.monotonic() > ends:
             raise Transient(f"{where}: the answer took longer than {caps.total_seconds:.0f} s", "try again later")
         yield chunk
 
@@ -255,9 +280,15 @@ def _answer(status: int, headers: Mapping[str, str], body: bytes, where: str, at
 def _unreadable(status: int, body: bytes, where: str, error: NotStrictJson) -> PipelineError:
     """A page of HTML or a cut body may be right next time; other nonsense is a broken contract, kept for a look."""
     if body.lstrip()[:1] not in (b"{", b"["):
-        return Transient(f"{where}: answered {status} with something that is no JSON", "try again later")
+        return Unreadable(f"{where}: answered {status} with something that is no JSON", body)
     if "no JSON at character" in str(error):
-        return Transient(f"{where}: the answer is cut short ({error})", "try again later")
+        return Unreadable(f"{where}: the answer is cut short ({error})", body)
     broken = ContractBroken(f"{where}: {error}", LOOK)
     broken.body = body
+    return broken
+
+
+def _unexpected(error: Unreadable) -> ContractBroken:
+    broken = ContractBroken(f"{error.what}, {ATTEMPTS} times in a row", LOOK)
+    broken.body = error.body
     return broken

@@ -1,8 +1,9 @@
 """Client-side rate limits, kept in Postgres: one row per budget, shared by every process and host.
 
-One UPDATE reserves the next free instant, first come first served by the row lock; a caller that dies wastes one place
-and never causes an excess. The database's clock is the only one. Answers correct the row: used up, or blocked until.
-Measured for this design: 8 processes got 200 to 202 grants each, where a library's bucket gave one of them 161 of 168.
+One statement reserves a place in every budget of a call, first come first served by the row locks, so that no window of
+a budget, wherever it begins, holds more than its allowance (docs/adr/0008-exact-windows.md). A caller that dies wastes
+one place and never causes an excess. The database's clock is the only one. Answers correct the rows: used up, nearly
+used up, or blocked until.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from typing import Any
 
 import psycopg
 
-from extractors.errors import PipelineError, RetryLater
-from extractors.spec import Budget, Usage
+from extractors.errors import PipelineError, RetryLater, VersionSunset
+from extractors.spec import Budget, Platform, Usage
 
 # Retries of all processes together stay below this share of a platform's calls, with a floor that comes back within
 # this many seconds and lets a short run survive a hiccup.
@@ -26,28 +27,14 @@ RETRY_SHARE, RETRY_FLOOR, RETRY_FLOOR_SECONDS = 0.05, 20, 43_200
 LONGEST_WAIT_SECONDS = 120.0
 
 RESERVE = """
-insert into ops.rate_budgets as budget (budget, next_free_at)
-values (%(budget)s, clock_timestamp() + make_interval(secs => %(interval)s))
-on conflict (budget) do update set
-    next_free_at = greatest(
-        budget.next_free_at,
-        clock_timestamp(),
-        case when not %(forced)s then budget.blocked_until end
-    ) + make_interval(secs => %(interval)s),
-    updated_at = clock_timestamp()
-returning
-    greatest(
-        extract(epoch from budget.next_free_at - clock_timestamp())::float8 - %(interval)s * %(burst)s,
-        case when %(forced)s then 0 else extract(epoch from budget.blocked_until - clock_timestamp())::float8 end,
-        0
-    ),
-    clock_timestamp(),
-    budget.blocked_until,
-    budget.blocked_reason
+select wait_seconds, asked_at, refused_by, allowed_at, why, is_troubled
+from ops.reserve_places(
+    %(keys)s, %(allowances)s::integer[], %(spans)s::double precision[], %(pardons)s, %(gates)s, %(patience)s
+)
 """
 
 BLOCKED = """
-select greatest(extract(epoch from max(blocked_until) - clock_timestamp())::float8, 0)
+select clock_timestamp(), greatest(extract(epoch from max(blocked_until) - clock_timestamp())::float8, 0)
 from ops.rate_budgets
 where budget = any(%(budgets)s)
 """
@@ -65,9 +52,12 @@ where greatest(budget.next_free_at - make_interval(secs => %(credit)s), clock_ti
 returning true
 """
 
+# Answers overtake each other: of one window the highest figure counts. Clocks differ by seconds, windows by minutes.
 OBSERVE = """
 update ops.rate_budgets set
-    window_used = %(used)s,
+    window_used = case
+        when abs(extract(epoch from window_resets_at - %(resets_at)s::timestamptz)) < 5
+            then greatest(window_used, %(used)s) else %(used)s end,
     window_limit = %(limit)s,
     window_resets_at = %(resets_at)s,
     blocked_until = case when %(blocked_until)s::timestamptz > clock_timestamp()
@@ -78,10 +68,12 @@ update ops.rate_budgets set
 where budget = %(budget)s
 """
 
+# What is only counted learns its limit from the call that was one too many.
 BLOCK = """
 update ops.rate_budgets set
     blocked_until = greatest(blocked_until, %(until)s),
     blocked_reason = %(reason)s,
+    window_limit = case when %(is_counted)s then greatest(window_used - 1, 0) else window_limit end,
     updated_at = clock_timestamp()
 where budget = %(budget)s
 """
@@ -92,29 +84,40 @@ class Limiter:
     """Waits for a place in every budget of a call, or says until when waiting is useless.
 
     `forced` ignores a block that was learned earlier (the command line's --force), never the spacing, nor a block that
-    this very limiter caused.
+    this very limiter caused. `is_troubled`: the platform last reserved for left the latest calls unanswered.
     """
 
     connection: psycopg.Connection[Any]
     forced: bool = False
     sleep: Callable[[float], None] = time.sleep
-    ahead: timedelta = timedelta(0)
     learned: set[str] = field(default_factory=set)
+    is_troubled: bool = False
+    compared: tuple[datetime, float] | None = None
 
     def now(self) -> datetime:
-        """The present by the database's clock, as last compared: a wrong clock here must not block others."""
-        return datetime.now(UTC) + self.ahead
+        """The present by the database's clock: last compared, and carried on by a clock that cannot be set."""
+        if self.compared is None:
+            row = self.connection.execute("select clock_timestamp()").fetchone()
+            self.compared = (row[0] if row else datetime.now(UTC)), time.monotonic()
+        at, since = self.compared
+        return at + timedelta(seconds=time.monotonic() - since)
 
-    def reserve(self, budgets: Sequence[Budget]) -> None:
+    def reserve(self, budgets: Sequence[Budget], platform: Platform | None = None, *, who: str = "") -> None:
         """Take a place in each budget, in key order, and sleep until it comes.
 
-        Raises RetryLater when the place is more than two minutes away; the place is given back.
+        Raises RetryLater when the place is more than two minutes away, or the platform's circuit is open; nothing is
+        taken then. Raises VersionSunset when the platform serves our version no more. `who` asks, for the message.
         """
-        longest = self._places(budgets)
-        while longest > 0:
-            self.sleep(longest)
-            # Somebody may have been told to stop while we slept; then this place is void.
-            longest = self._places(budgets) if self._blocked(budgets) else 0.0
+        gates = [platform.circuit, platform.sunset] if platform is not None else []
+        keys = [*gates, *(budget.key for budget in budgets)]
+        late_after = min((budget.margin / 2 for budget in budgets if budget.calls), default=LONGEST_WAIT_SECONDS)
+        asked, wait = time.monotonic(), self._places(budgets, gates, who)
+        while wait > 0:
+            self.sleep(wait)
+            # Somebody may have been told to stop while we slept, or we overslept; then this place is void.
+            if not self._blocked(keys) and time.monotonic() - asked - wait <= late_after:
+                return
+            asked, wait = time.monotonic(), self._places(budgets, gates, who)
 
     def may_retry(self, platform: str, *, calls: int) -> bool:
         """Take a place in the retry budget of all runs of a platform; `calls` made since the last place pay for it."""
@@ -123,44 +126,54 @@ class Limiter:
         values["credit"] = step * RETRY_SHARE * calls
         return self.connection.execute(RETRY, values).fetchone() is not None
 
-    def _places(self, budgets: Sequence[Budget]) -> float:
-        """Take a place in each budget, all or none, and return the seconds until the last of them comes."""
-        longest = 0.0
-        with self.connection.transaction():
-            for budget in sorted(budgets, key=lambda each: each.key):
-                wait, now, blocked_until, reason = self._place(budget)
-                self.ahead = now - datetime.now(UTC)
-                if wait > LONGEST_WAIT_SECONDS:
-                    raise _later(budget, wait, now, blocked_until, reason)
-                longest = max(longest, wait)
-        return longest
-
-    def _blocked(self, budgets: Sequence[Budget]) -> bool:
-        keys = [budget.key for budget in budgets if not self._forces(budget)]
-        row = self.connection.execute(BLOCKED, {"budgets": keys}).fetchone()
-        return row is not None and (row[0] or 0) > 0
-
-    def _forces(self, budget: Budget) -> bool:
-        return self.forced and budget.key not in self.learned
-
-    def _place(self, budget: Budget) -> tuple[float, datetime, datetime | None, str | None]:
-        values = {"budget": budget.key, "interval": budget.interval, "burst": budget.burst}
-        values["forced"] = self._forces(budget)
+    def _places(self, budgets: Sequence[Budget], gates: Sequence[str], who: str) -> float:
+        """Take a place in each budget, all or none, and return the seconds until it comes."""
+        ordered = sorted(budgets, key=lambda each: each.key)
+        values = {
+            "keys": [budget.key for budget in ordered],
+            "allowances": [budget.calls for budget in ordered],
+            "spans": [budget.seconds for budget in ordered],
+            "pardons": [budget.key for budget in ordered if self.forces(budget.key)],
+            "gates": [gate for gate in gates if not self.forces(gate)],
+            "patience": LONGEST_WAIT_SECONDS,
+        }
         row = self.connection.execute(RESERVE, values).fetchone()
         if row is None:
-            raise AssertionError("an upsert with returning gives a row")
-        return float(row[0] or 0), row[1], row[2], row[3]
+            raise AssertionError("a function gives a row")
+        wait, now, refused_by, allowed_at, why, self.is_troubled = row
+        self.compared = now, time.monotonic()
+        if refused_by is None:
+            return float(wait)
+        if refused_by.partition(":")[2].startswith("version:"):
+            raise VersionSunset(f"{who}: {why}", "no call was made; see docs/runbook.md#contract")
+        if refused_by in gates:
+            raise RetryLater(f"{who}: {why}", allowed_at)
+        raise RetryLater(f"{who or 'a call'}: budget {refused_by} is used up ({why or 'by our own calls'})", allowed_at)
 
-    def observe(self, budgets: Sequence[Budget], usage: Usage | None, error: PipelineError | None) -> None:
-        """Correct the budgets by what the answer said: usage headers, and a refusal with its end."""
-        with self.connection.transaction():
-            for budget in sorted(budgets, key=lambda each: each.key):
-                if usage is not None:
+    def _blocked(self, keys: Sequence[str]) -> bool:
+        row = self.connection.execute(BLOCKED, {"budgets": [key for key in keys if not self.forces(key)]}).fetchone()
+        if row is None:
+            return False
+        self.compared = row[0], time.monotonic()
+        return bool(row[1])
+
+    def forces(self, key: str) -> bool:
+        """Say whether a block under this key is to be ignored: forced, and not caused by this very limiter."""
+        return self.forced and key not in self.learned
+
+    def observe(self, budgets: Sequence[Budget], usages: Sequence[Usage], error: PipelineError | None) -> None:
+        """Correct the budgets by what the answer said: usage headers, and a refusal with its end.
+
+        Each goes to the budgets of its own scope; a refusal of a scope that the call has no budget for stops them all.
+        """
+        for usage in usages:
+            for budget in budgets:
+                if budget.scope == usage.scope:
                     self.connection.execute(OBSERVE, _observed(budget, usage))
-                if isinstance(error, RetryLater):
-                    values = {"budget": budget.key, "until": error.at, "reason": error.what}
-                    self.connection.execute(BLOCK, values)
-                    self.learned.add(budget.key)
+        if isinstance(error, RetryLater):
+            for budget in [each for each in budgets if each.scope == error.scope] or budgets:
+                self.connection.execute(BLOCK, _refused(budget, error))
+                self.learned.add(budget.key)
 
 
 def _observed(budget: Budget, usage: Usage) -> dict[str, object]:
@@ -175,8 +188,11 @@ def _observed(budget: Budget, usage: Usage) -> dict[str, object]:
     }
 
 
-def _later(
-    budget: Budget, wait: float, now: datetime, blocked_until: datetime | None, reason: str | None
-) -> RetryLater:
-    at = blocked_until if blocked_until and blocked_until > now else now + timedelta(seconds=wait)
-    return RetryLater(f"budget {budget.key} is used up ({reason or 'by our own calls'})", at)
+def _refused(budget: Budget, error: RetryLater) -> dict[str, object]:
+    return {
+        "budget": budget.key,
+        "until": error.at,
+        # Others share the budget: whose call it was is cut off.
+        "reason": error.what.partition(": ")[2] or error.what,
+        "is_counted": budget.calls is None and budget.scope == "day",
+    }

@@ -16,9 +16,9 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 
 from extractors import redaction
 from extractors.errors import ConfigurationError, Refused, TokenDead, Transient
-from extractors.http import new_session
 from extractors.spec import Platform, Refresh
 from extractors.strict_json import NotStrictJson, parse
+from extractors.wire import new_session
 
 LARGEST_BODY = 64 * 1024
 # Together below the 60 seconds after which Postgres ends the transaction that holds the credential's lock.

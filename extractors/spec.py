@@ -188,35 +188,42 @@ class Stream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """One limit of a platform: at most `calls` per `seconds`, shared under `key` by every process.
+    """One limit of a platform: at most `calls` in any `seconds`, shared under `key` by every process.
 
-    A third of the allowance may be used in a burst, the rest is spaced, and five in a hundred are kept back.
+    After a pause the whole allowance may be used at once; whoever has to wait is spaced evenly. `calls` None: the
+    platform does not publish the limit, so calls are counted per UTC day and stop when it says so. `scope` is whose
+    limit it is, where a call has several; answers name it by the same word.
     """
 
     key: str
-    calls: int
+    calls: int | None
     seconds: int
+    scope: str = ""
+
+    def __post_init__(self) -> None:
+        if self.seconds <= 0 or (self.calls is not None and self.calls <= 0):
+            raise ValueError(f"budget {self.key}: {self.calls} calls in {self.seconds} s")
 
     @property
-    def burst(self) -> int:
-        """Calls that may be made at once after a pause."""
-        return max(1, self.calls // 3)
+    def margin(self) -> float:
+        """Seconds between a window's places and the next window's beyond the platform's own: for calls on their way."""
+        return max(self.seconds * 0.015, 0.05)
 
     @property
     def interval(self) -> float:
-        """Seconds between calls once the burst is used, so that burst and refill stay below the limit."""
-        steady = self.calls * 0.95 - self.burst
-        return self.seconds / max(steady, 1.0)
+        """Seconds between the calls of those who wait."""
+        return (self.seconds + self.margin) / (self.calls or 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What an answer's headers say of a limit: used and limit (or per cent), and when it resets."""
+    """What an answer's headers say of the limit of one `scope`: used and limit (or per cent), and when it resets."""
 
     used: int | None = None
     limit: int | None = None
     resets_at: datetime | None = None
     blocked_until: datetime | None = None
+    scope: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,11 +262,21 @@ class Platform:
     headers: Mapping[str, str]
     encode: Callable[[Params], str]
     classify: Callable[[Answer, Account], PipelineError | None]
-    usage: Callable[[Answer, Account], Usage | None]
+    usage: Callable[[Answer, Account], Sequence[Usage]]
     budgets: Callable[[Account, Read], Sequence[Budget]]
     page_token: Read | None = None
     refresh: Refresh | None = None
     version: str = ""
+
+    @property
+    def circuit(self) -> str:
+        """The key under which failures in a row are counted, for all processes."""
+        return f"{self.key}:circuit"
+
+    @property
+    def sunset(self) -> str:
+        """The key under which it is noted that the platform serves this version of its API no more."""
+        return f"{self.key}:version:{self.version}"
 
     def stream(self, name: str) -> Stream:
         """Return one stream by its short name. Raises KeyError for a name the platform does not have."""

@@ -148,7 +148,7 @@ STREAMS = (
 
 def budgets(account: Account, read: Read) -> Sequence[Budget]:
     """Pages have 4,800 calls per engaged user in 24 hours; the usage header corrects this modest start."""
-    return (Budget(key=f"facebook:{account.account_id}", calls=600, seconds=600),)
+    return meta.budgets(account)
 
 
 PLATFORM = Platform(

@@ -236,7 +236,7 @@ STREAMS = (
 
 def budgets(account: Account, read: Read) -> Sequence[Budget]:
     """Accounts have 4,800 calls per impression in 24 hours; the usage header corrects this modest start."""
-    return (Budget(key=f"instagram:{account.account_id}", calls=600, seconds=600),)
+    return meta.budgets(account)
 
 
 PLATFORM = Platform(

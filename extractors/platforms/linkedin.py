@@ -19,6 +19,7 @@ from extractors.errors import (
     RetryLater,
     TokenDead,
     Transient,
+    VersionSunset,
 )
 from extractors.shape import LOOK, epoch_milliseconds, mapping, objects, series_key, text
 from extractors.spec import (
@@ -267,33 +268,41 @@ def classify(answer: Answer, account: Account) -> PipelineError | None:
         case 404:
             return ObjectGone(said, f"check that organization {account.account_id} exists")
         case 426:
-            return ContractBroken(said, f"version {VERSION} is over; raise VERSION in extractors/platforms/linkedin.py")
+            return VersionSunset(said, f"version {VERSION} is over; raise VERSION in extractors/platforms/linkedin.py")
         case 429:
-            return RetryLater(said, _limit_ends(message, answer.at))
+            until, scope = _limit_ends(message, answer.at)
+            return RetryLater(said, until, scope=scope)
         case 409 | 500 | 502 | 503 | 504:
             return Transient(said, "try again; LinkedIn's status page may tell more")
         case _:
             return ContractBroken(said, LOOK)
 
 
-def _limit_ends(message: str, at: datetime) -> datetime:
+def _limit_ends(message: str, at: datetime) -> tuple[datetime, str]:
     """Minute and second limits pass soon; a day limit, or one without a unit, ends at the next UTC midnight."""
     words = message.upper()
     if "SECOND" in words:
-        return at + timedelta(seconds=2)
+        return at + timedelta(seconds=2), ""
     if "MINUTE" in words:
-        return at + timedelta(seconds=60)
-    return datetime.combine(at.astimezone(UTC).date() + timedelta(days=1), datetime.min.time(), UTC)
+        return at + timedelta(seconds=60), ""
+    return datetime.combine(at.astimezone(UTC).date() + timedelta(days=1), datetime.min.time(), UTC), "day"
 
 
-def usage(answer: Answer, account: Account) -> Usage | None:
+def usage(answer: Answer, account: Account) -> Sequence[Usage]:
     """LinkedIn tells nothing of its limits in headers."""
-    return None
+    return ()
 
 
 def budgets(account: Account, read: Read) -> Sequence[Budget]:
-    """Limits are per endpoint and UTC day and not published: be moderate, and stop on a 429 until it ends."""
-    return (Budget(key=f"linkedin:{account.credential}:{read.endpoint}", calls=600, seconds=60),)
+    """Limits are per endpoint and UTC day and not published: be moderate, count, and stop on a 429 until it ends.
+
+    https://learn.microsoft.com/en-us/linkedin/shared/api-guide/concepts/rate-limits
+    """
+    key = f"linkedin:{account.credential}:{read.endpoint}"
+    return (
+        Budget(key=key, calls=600, seconds=60),
+        Budget(key=f"{key}:day", calls=None, seconds=86_400, scope="day"),
+    )
 
 
 HEADERS: Mapping[str, str] = {"LinkedIn-Version": VERSION, "X-Restli-Protocol-Version": "2.0.0"}
@@ -302,6 +311,7 @@ PLATFORM = Platform(
     key="linkedin",
     base_url="https://api.linkedin.com",
     streams=STREAMS,
+    version=VERSION,
     headers=HEADERS,
     encode=encode,
     classify=classify,

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 from zoneinfo import ZoneInfo
@@ -23,15 +24,18 @@ from extractors.errors import (
     RetryLater,
     TokenDead,
     Transient,
+    VersionSunset,
 )
 from extractors.shape import LOOK, instant, mapping, objects, series_key, text
-from extractors.spec import Account, Answer, Json, Params, Record, Scope, Usage
+from extractors.spec import Account, Answer, Budget, Json, Params, Record, Scope, Usage
 
 VERSION = "v26.0"
 # Insight days end at midnight in California (07:00 or 08:00 UTC, by the season).
 PACIFIC = ZoneInfo("America/Los_Angeles")
 
 RATE_LIMITS = frozenset({4, 17, 32, 341, 613, 80001, 80002})
+# Of these the limit is the app's or the user's, not the account's: it stops every account of the credential.
+APP_LIMITS = frozenset({4, 17, 341})
 PERMISSIONS = frozenset({3, 10, *range(200, 300)})
 # Two refusals for want of a permission come as "invalid parameter" (code 100); only their words tell them apart.
 NEEDS_PERMISSION = re.compile(r"missing permission|Access requires", re.IGNORECASE)
@@ -49,7 +53,6 @@ UNSPECIFIC = re.compile(r"unknown error has occurred|^(\(#100\) )?Invalid parame
 BEFORE_CONVERSION = 2108006
 # What a next link may move a list by; nothing else of it is used.
 PLACES = ("after", "until", "__paging_token")
-USAGE_HEADERS = ("x-app-usage", "x-page-usage")
 
 
 def node(scope: Scope) -> str:
@@ -155,10 +158,15 @@ def classify(answer: Answer, account: Account) -> PipelineError | None:
 
 def _by_code(code: Any, subcode: Any, message: str, said: str, answer: Answer, account: Account) -> PipelineError:
     if code in RATE_LIMITS:
-        return RetryLater(said, answer.at + timedelta(minutes=regain_minutes(answer.headers) or 60))
+        minutes = regain_minutes(answer.headers)
+        # A code of the app with an account's own estimate is that account's.
+        scope = "app" if code in APP_LIMITS and not minutes else ""
+        return RetryLater(said, answer.at + timedelta(minutes=minutes or 60), scope=scope)
     if code == 368:
         return RetryLater(said, answer.at + timedelta(hours=24))
-    if code in (190, 102, 2500):
+    if f"Unknown path components: /{VERSION}" in message:
+        return VersionSunset(said, f"version {VERSION} is over; raise VERSION in extractors/platforms/meta.py")
+    if code in (190, 102) or (code == 2500 and "access token" in message):
         return TokenDead(said, f"log in again and renew the token of {account.credential}")
     if code in PERMISSIONS:
         return PermissionLost(said, f"grant what the message names to the app and token of {account.credential}")
@@ -186,22 +194,41 @@ def _rejected(message: str, said: str) -> MetricRejected | None:
     return MetricRejected(said) if UNSPECIFIC.search(message) else None
 
 
-def usage(answer: Answer, account: Account) -> Usage | None:
-    """Read the usage headers: per cent of the allowance, and minutes until access comes back."""
-    shares = [share for name in USAGE_HEADERS for share in _shares(_parsed(answer.headers.get(name)))]
-    for group in _business_groups(answer.headers):
-        shares.extend(_shares(group))
-    if not shares:
-        return None
+def usage(answer: Answer, account: Account) -> Sequence[Usage]:
+    """Read the usage headers: per cent of the allowance of the app and of the account, and until when it is shut.
+
+    https://developers.facebook.com/docs/graph-api/overview/rate-limiting: slow down before 100 is reached.
+    """
+    groups = [_parsed(answer.headers.get("x-page-usage")), *_business_groups(answer.headers)]
     minutes = regain_minutes(answer.headers)
     blocked = answer.at + timedelta(minutes=minutes) if minutes else None
-    return Usage(used=min(int(max(shares)), 100), limit=100, blocked_until=blocked)
+    found = [_usage([_parsed(answer.headers.get("x-app-usage"))], "app"), _usage(groups, "", blocked)]
+    return [each for each in found if each is not None]
+
+
+def _usage(groups: Sequence[Json], scope: str, blocked: datetime | None = None) -> Usage | None:
+    """The fullest of the counters, in per cent; None without any."""
+    shares = [share for group in groups for share in _shares(group)]
+    if not shares:
+        return None
+    return Usage(used=min(ceil(max(shares)), 100), limit=100, blocked_until=blocked, scope=scope)
+
+
+def budgets(account: Account, calls: int = 600, seconds: int = 600) -> Sequence[Budget]:
+    """The account's allowance grows with its audience, the app's with its users; neither is told but by the headers.
+
+    So both begin with a modest figure that the headers correct.
+    """
+    return (
+        Budget(key=f"{account.platform}:{account.account_id}", calls=calls, seconds=seconds),
+        Budget(key=f"meta:{account.credential}", calls=36_000, seconds=3_600, scope="app"),
+    )
 
 
 def regain_minutes(headers: Mapping[str, str]) -> float:
     """Return the longest `estimated_time_to_regain_access`, in minutes, at most a day."""
-    waits = [group.get("estimated_time_to_regain_access") for group in _business_groups(headers)]
-    return min(max((wait for wait in waits if isinstance(wait, int | float)), default=0), 1440)
+    waits = [_figure(group, "estimated_time_to_regain_access") for group in _business_groups(headers)]
+    return min(max((wait for wait in waits if wait is not None), default=0), 1440)
 
 
 def _business_groups(headers: Mapping[str, str]) -> list[Json]:
@@ -211,14 +238,22 @@ def _business_groups(headers: Mapping[str, str]) -> list[Json]:
 
 
 def _shares(counters: Json) -> list[float]:
-    values = (counters.get(name) for name in ("call_count", "total_time", "total_cputime"))
-    return [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    values = (_figure(counters, name) for name in ("call_count", "total_time", "total_cputime"))
+    return [min(value, 100) for value in values if value is not None]
+
+
+def _figure(counters: Json, name: str) -> float | None:
+    """Python's parser also takes NaN and Infinity, and true is a 1 for it."""
+    value = counters.get(name)
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf"):
+        return value
+    return None
 
 
 def _parsed(header: str | None) -> Json:
     """A malformed header is no reason to lose the answer it came with."""
     try:
         found = json.loads(header or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

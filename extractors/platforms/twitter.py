@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,6 +20,7 @@ from extractors.errors import (
     RetryLater,
     TokenDead,
     Transient,
+    VersionSunset,
 )
 from extractors.shape import LOOK, mapping, objects, outline, series_key, text
 from extractors.spec import (
@@ -207,8 +209,10 @@ def classify(answer: Answer, account: Account) -> PipelineError | None:
             return PermissionLost(said, "use a user token of this account, from an app with access to these endpoints")
         case 404:
             return ObjectGone(said, f"check that user {account.account_id} exists")
+        case 410:
+            return VersionSunset(said, "raise the version in extractors/platforms/twitter.py")
         case 429 if problem == "usage-capped":
-            return RetryLater(said, _next_month(answer.at))
+            return RetryLater(said, _next_month(answer.at), scope="month")
         case 429:
             return RetryLater(said, _reset(answer) or answer.at + timedelta(minutes=15))
         case 500 | 502 | 503 | 504:
@@ -217,25 +221,37 @@ def classify(answer: Answer, account: Account) -> PipelineError | None:
             return ContractBroken(said, LOOK)
 
 
-def usage(answer: Answer, account: Account) -> Usage | None:
-    """Read the x-rate-limit headers that come with every answer."""
+def usage(answer: Answer, account: Account) -> Sequence[Usage]:
+    """Read the x-rate-limit headers that come with every answer: https://docs.x.com/x-api/fundamentals/rate-limits."""
     limit, remaining = (_number(answer.headers.get(f"x-rate-limit-{name}")) for name in ("limit", "remaining"))
-    if limit is None or remaining is None:
-        return None
-    return Usage(used=max(limit - remaining, 0), limit=limit, resets_at=_reset(answer))
+    if not limit or remaining is None:
+        return ()
+    return (Usage(used=max(limit - remaining, 0), limit=limit, resets_at=_reset(answer)),)
 
 
 def _reset(answer: Answer) -> datetime | None:
-    """When the window ends: not before now, at most 24 hours ahead, a second later than said for the clocks' sake."""
+    """When the window ends, by the database's clock: X says it by its own, which the answer's Date tells.
+
+    Not before now, at most 24 hours ahead, a second later than said, for neither clock shows more.
+    """
     seconds = _number(answer.headers.get("x-rate-limit-reset"))
     if seconds is None or not 0 < seconds < 32_503_680_000:
         return None
-    said = datetime.fromtimestamp(seconds, UTC)
-    return min(max(said, answer.at) + timedelta(seconds=1), answer.at + timedelta(hours=24))
+    ahead = datetime.fromtimestamp(seconds, UTC) - (_said_at(answer) or answer.at)
+    return answer.at + min(max(ahead, timedelta(0)) + timedelta(seconds=1), timedelta(hours=24))
+
+
+def _said_at(answer: Answer) -> datetime | None:
+    try:
+        said = parsedate_to_datetime(answer.headers.get("date", ""))
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return said if said.tzinfo else None
 
 
 def _number(header: str | None) -> int | None:
-    return int(header) if header and header.strip().isdigit() else None
+    said = (header or "").strip()
+    return int(said) if said.isascii() and said.isdigit() and len(said) < 12 else None
 
 
 def _next_month(at: datetime) -> datetime:
@@ -244,8 +260,11 @@ def _next_month(at: datetime) -> datetime:
 
 
 def budgets(account: Account, read: Read) -> Sequence[Budget]:
-    """User-token limits of the endpoints used: 900 calls in 15 minutes, each."""
-    return (Budget(key=f"twitter:{account.credential}:{read.endpoint}", calls=900, seconds=900),)
+    """User-token limits of the endpoints used: 900 calls in 15 minutes, each; and the cap of the month, for all."""
+    return (
+        Budget(key=f"twitter:{account.credential}:{read.endpoint}", calls=900, seconds=900),
+        Budget(key=f"twitter:{account.credential}:month", calls=None, seconds=86_400, scope="month"),
+    )
 
 
 PLATFORM = Platform(

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from contextlib import closing, contextmanager
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import psycopg
 import pytest
 
 from extractors.accounts import load
 from extractors.extract import RunResult, due_accounts, extract_account
+from extractors.limiter import Limiter
 from extractors.settings import Settings
 from simulator.server import Simulator
 from simulator.world import World, build_world
-
-ANCHOR = datetime(2026, 11, 21, 14, 30, tzinfo=UTC)
+from tests.extractors.sockets import ANCHOR, Caller
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +42,26 @@ def environment(warehouse: dict[str, str], simulator: Simulator, world: World, t
     accounts.write_text(world.accounts_yaml())
     load(Settings.from_environment(env), accounts)
     return env
+
+
+# Every promise of the limiter, as if the time had passed already.
+PASS_TIME = """
+update ops.rate_budgets set
+    next_free_at = next_free_at - by,
+    blocked_until = blocked_until - by,
+    window_resets_at = window_resets_at - by,
+    opens_at = opens_at - by,
+    last_place_at = last_place_at - by,
+    latest_at = latest_at - by,
+    probe_until = probe_until - by,
+    marks = array(select mark - by from unnest(marks) with ordinality as ring (mark, place) order by place)
+from make_interval(secs => %s) as by
+"""
+
+
+def pass_time(connection: psycopg.Connection, seconds: float) -> None:
+    """Let a pause pass without sleeping: the limiter asks the database's clock alone."""
+    connection.execute(PASS_TIME, (seconds,))
 
 
 Extract = Callable[..., list[RunResult]]
@@ -105,3 +126,19 @@ def http_answering(body: bytes) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def caller(warehouse: dict[str, str]) -> Iterator[Caller]:
+    with closing(Settings.from_environment(warehouse).warehouse.connect()) as connection:
+        connection.autocommit = True
+        slept: list[float] = []
+        limiter = Limiter(connection)
+
+        def sleep(seconds: float) -> None:
+            """A pause passes by moving every promise of the limiter into the past."""
+            slept.append(seconds)
+            pass_time(connection, seconds + 0.01)
+
+        limiter.sleep = sleep
+        yield Caller(limiter, slept)

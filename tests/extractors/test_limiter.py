@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -13,25 +14,25 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import psycopg
 import pytest
 
-from extractors.errors import PipelineError, RetryLater
-from extractors.http import Client
+from extractors.errors import RetryLater
 from extractors.limiter import RETRY_FLOOR, Limiter
-from extractors.registry import PLATFORMS
 from extractors.settings import Settings
-from extractors.spec import Account, Budget, Scope
-from simulator.server import Simulator
-from tests.extractors.conftest import ANCHOR
+from extractors.spec import Budget, Usage
+from tests.extractors.conftest import pass_time
 
 Connection = psycopg.Connection[Any]
 
 PROCESSES = 8
 LIMIT = Budget(key="shared", calls=120, seconds=2)
-SECONDS = 8.0
+# Long enough to hold a busy machine's hiccups within the margin: 1.5 in 100 of the window.
+SUSTAINED = Budget(key="shared", calls=200, seconds=8)
+SECONDS = 26.0
 
 # Each process has its own idea of the time, up to an hour wrong.
 CALLER = """
@@ -151,55 +152,85 @@ def callers(
             process.communicate()
 
 
+@pytest.mark.fault("B17")
 def test_eight_processes_use_the_allowance_share_it_evenly_and_never_exceed_it(
     warehouse: dict[str, str], connection: Connection, record_property: Callable[[str, object], None]
 ):
-    with counting() as server, callers(warehouse, server.port, LIMIT, SECONDS) as processes:
+    with counting() as server, callers(warehouse, server.port, SUSTAINED, SECONDS) as processes:
         for process in processes:
             assert process.wait(SECONDS + 20) == 0
     start = min(at for at, _ in server.calls)
-    steady = server.between(start + LIMIT.seconds, start + SECONDS - 0.5)
-    used = steady.total() * LIMIT.interval / (SECONDS - 0.5 - LIMIT.seconds)
-    first = server.between(start, start + LIMIT.seconds).total()
+    # Three windows follow each other within the margin; the first may be used at once.
+    first = server.between(start, start + SUSTAINED.seconds)
+    steady = server.between(start + SUSTAINED.seconds + 1, start + SECONDS - 0.5)
+    used = steady.total() / SUSTAINED.calls * SUSTAINED.seconds / (SECONDS - 1.5 - SUSTAINED.seconds)
     grants = [steady[str(number)] for number in range(PROCESSES)]
-    record_property("limiter", {"worst": server.worst(LIMIT.seconds), "first": first, "used": used, "grants": grants})
-    assert server.worst(LIMIT.seconds) <= LIMIT.calls
+    spread = (max(grants) - min(grants)) / max(grants)
+    found = {"worst window": server.worst(SUSTAINED.seconds), "limit": SUSTAINED.calls, "first window": first.total()}
+    found |= {"share of the allowance": round(used, 4), "grants": grants, "spread": round(spread, 3)}
+    print(found)
+    record_property("limiter", found)
+    assert server.worst(SUSTAINED.seconds) <= SUSTAINED.calls
     assert used >= 0.97
-    assert first >= 0.97 * 0.95 * LIMIT.calls
+    assert first.total() >= 0.97 * SUSTAINED.calls
     assert max(grants) - min(grants) <= max(1, 0.10 * max(grants))
 
 
+@pytest.mark.fault("A01")
 def test_a_block_holds_for_all_processes_at_once_and_ends_without_a_flood(
     warehouse: dict[str, str], connection: Connection
 ):
     limiter = Limiter(connection)
-    with counting() as server, callers(warehouse, server.port, LIMIT, 5.0):
-        time.sleep(2.2)
+    with counting() as server, callers(warehouse, server.port, SUSTAINED, 13.0):
+        # The first window was used at once; now all wait, evenly spaced.
+        time.sleep(8.8)
         blocked = time.monotonic()
-        limiter.observe([LIMIT], None, RetryLater("told to stop", datetime.now(UTC) + timedelta(seconds=1.5)))
+        limiter.observe([SUSTAINED], (), RetryLater("told to stop", datetime.now(UTC) + timedelta(seconds=1.5)))
         written = time.monotonic()
-        time.sleep(2.0)
+        time.sleep(2.5)
     during = server.between(written + 0.05, blocked + 1.5)
-    after = server.between(blocked + 1.5, blocked + 2.0)
+    after = server.between(blocked + 1.5, blocked + 2.3)
     assert during.total() == 0, during
     assert len(after) == PROCESSES, after
-    assert server.worst(LIMIT.seconds) <= LIMIT.calls
+    assert after.total() <= 0.8 / SUSTAINED.interval + PROCESSES, after
+    assert server.worst(SUSTAINED.seconds) <= SUSTAINED.calls
 
 
 def test_a_caller_that_dies_wastes_its_place_and_nothing_more(warehouse: dict[str, str], connection: Connection):
-    budget = Budget(key="shared", calls=120, seconds=30)
+    budget = Budget(key="shared", calls=20, seconds=5)
     with counting() as server, callers(warehouse, server.port, budget, 30.0) as processes:
-        time.sleep(2.0)
+        # The first window was used at once; now all wait, evenly spaced.
+        time.sleep(6.0)
+        died = time.monotonic()
         for process in processes[:4]:
             process.kill()
-            process.wait()
-        died = time.monotonic()
         time.sleep(16 * budget.interval + 0.2)
-    wasted = server.between(died, died + 8 * budget.interval).total()
-    calm = server.between(died + 8 * budget.interval, died + 16 * budget.interval).total()
-    assert wasted in (3, 4, 5), "eight places were promised, four of them to the dead"
-    assert calm in (7, 8, 9)
+    promised_then = server.between(died, died + 8 * budget.interval).total()
+    all_in_all = server.between(died, died + 16 * budget.interval).total()
+    assert promised_then <= 5, "eight places were promised, four of them to the dead"
+    # A busy machine oversleeps now and then, which costs a place too.
+    assert 10 <= all_in_all <= 13, "four of sixteen places are lost, and no more"
     assert server.worst(budget.seconds) <= budget.calls
+
+
+# Many places at once, however far ahead; the function is called anew for each number.
+PLACES = """
+select extract(epoch from place.asked_at)::float8 + place.wait_seconds
+from generate_series(1, %(count)s) as number,
+    lateral ops.reserve_places(
+        array[%(key)s || left(number::text, 0)], array[%(calls)s]::integer[], array[%(seconds)s]::float8[],
+        '{}', '{}', 1e9
+    ) as place
+"""
+
+
+def promised(connection: Connection, budget: Budget, count: int) -> list[float]:
+    """The instants of so many places in a row, asked for at once."""
+    values = {"key": budget.key, "calls": budget.calls, "seconds": budget.seconds}
+    found: list[float] = []
+    while len(found) < count:
+        found.extend(row[0] for row in connection.execute(PLACES, {**values, "count": min(200, count - len(found))}))
+    return found
 
 
 @pytest.fixture
@@ -212,25 +243,27 @@ def opened(warehouse: dict[str, str]) -> Iterator[Connection]:
 def test_force_ignores_an_old_block_but_not_the_one_it_causes(opened: Connection):
     slept: list[float] = []
     ended = RetryLater("told to stop", datetime.now(UTC) + timedelta(seconds=100))
-    Limiter(opened).observe([LIMIT], None, ended)
+    Limiter(opened).observe([LIMIT], (), ended)
     forced = Limiter(opened, forced=True, sleep=slept.append)
     forced.reserve([LIMIT])
     assert slept == []
-    forced.observe([LIMIT], None, RetryLater("told to stop", datetime.now(UTC) + timedelta(hours=1)))
+    forced.observe([LIMIT], (), RetryLater("told to stop", datetime.now(UTC) + timedelta(hours=1)))
     with pytest.raises(RetryLater):
         forced.reserve([LIMIT])
 
 
 def test_a_place_too_far_away_is_given_back(opened: Connection):
     slow = Budget(key="slow", calls=1, seconds=1000)
+    quick = Budget(key="quick", calls=100, seconds=1)
     limiter = Limiter(opened, sleep=lambda _seconds: None)
     limiter.reserve([slow])
-    promised = "select next_free_at from ops.rate_budgets where budget = 'slow'"
-    before = opened.execute(promised).fetchone()
+    promised = "select budget, places, last_place_at, latest_at from ops.rate_budgets order by 1"
+    before = opened.execute(promised).fetchall()
     for _ in range(3):
-        with pytest.raises(RetryLater):
-            limiter.reserve([slow])
-    assert opened.execute(promised).fetchone() == before
+        with pytest.raises(RetryLater) as raised:
+            limiter.reserve([quick, slow])
+        assert timedelta(seconds=990) < raised.value.at - limiter.now() < timedelta(seconds=1020)
+    assert opened.execute(f"select * from ({promised}) as row where places > 0").fetchall() == before
 
 
 def test_runs_share_one_retry_budget_that_time_and_calls_refill(opened: Connection):
@@ -244,35 +277,117 @@ def test_runs_share_one_retry_budget_that_time_and_calls_refill(opened: Connecti
     assert first.may_retry("linkedin", calls=0)
 
 
-@pytest.mark.parametrize("faults", [["http_500"], ["http_503", "http_504", "transient_2"], ["rate_limited"]])
-def test_an_hour_of_failures_costs_at_most_a_tenth_more_calls(
-    simulator: Simulator, opened: Connection, faults: list[str], record_property: Callable[[str, object], None]
+@pytest.mark.fault("C06")
+def test_sixteen_sessions_with_shuffled_budgets_neither_deadlock_nor_lose_a_place(
+    warehouse: dict[str, str], connection: Connection
 ):
-    def pass_time(seconds: float) -> None:
-        opened.execute(
-            "update ops.rate_budgets set next_free_at = next_free_at - make_interval(secs => %(s)s),"
-            " blocked_until = blocked_until - make_interval(secs => %(s)s)",
-            {"s": seconds},
-        )
+    budgets = [Budget(key=f"shared:{name}", calls=100_000, seconds=60) for name in "abcdef"]
+    failures: list[Exception] = []
 
-    for turn in range(1000):
-        simulator.faults.add(faults[turn % len(faults)], platform="linkedin", times=1)
-    read = PLATFORMS["linkedin"].stream("profile").reads[0]
-    wanted = 0
-    # Sixty runs, a minute apart; what they wait for limits comes on top.
-    for minute in range(60):
-        limiter = Limiter(opened, sleep=pass_time)
-        account = Account(
-            business_id=1, platform="linkedin", account_id=str(minute), credential=f"c{minute}", timezone="UTC"
-        )
-        client = Client(PLATFORMS["linkedin"], account, simulator.base_urls["linkedin"], "t", limiter)
-        scope = Scope(account=account, now=ANCHOR)
-        for _ in range(10):
-            before = client.tally.calls
-            with pytest.raises(PipelineError):
-                client.call(read, scope, read.params(scope))
-            wanted += client.tally.calls > before
-        pass_time(60)
-    assert wanted >= 60
-    record_property("amplification", {"wanted": wanted, "made": len(simulator.calls)})
-    assert len(simulator.calls) / wanted <= 1.10
+    def reserve(seed: int) -> None:
+        shuffling = random.Random(seed)
+        with closing(Settings.from_environment(warehouse).warehouse.connect()) as mine:
+            mine.autocommit = True
+            limiter = Limiter(mine, sleep=lambda _seconds: None)
+            for _ in range(25):
+                shuffled = shuffling.sample(budgets, k=len(budgets))
+                try:
+                    limiter.reserve(shuffled)
+                    limiter.observe(shuffled, [Usage(used=1, limit=100)], None)
+                except psycopg.Error as error:
+                    failures.append(error)
+                if failures:
+                    return
+
+    sessions = [threading.Thread(target=reserve, args=(number,)) for number in range(16)]
+    for session in sessions:
+        session.start()
+    for session in sessions:
+        session.join()
+    assert failures == []
+    places = connection.execute("select places from ops.rate_budgets where budget like 'shared:%'").fetchall()
+    assert places == [(16 * 25,)] * len(budgets)
+
+
+@pytest.mark.parametrize("calls", [1, 7, 201, 900, 2401])
+def test_no_window_holds_more_places_than_the_allowance_and_nearly_all_are_used(opened: Connection, calls: int):
+    budget = Budget(key="exact", calls=calls, seconds=60)
+    instants = promised(opened, budget, 2 * calls + 60)
+    windows = [later - earlier for earlier, later in zip(instants, instants[calls:], strict=False)]
+    assert min(windows) > 60 + budget.margin - 1e-5, (
+        "the place after the last of an allowance is a window and its margin on"
+    )
+    at_once = sum(at < instants[0] + 30 for at in instants)
+    assert at_once >= 0.99 * calls
+    # The burst over, those who wait are spaced evenly.
+    spaced = instants[at_once:]
+    gaps = [later - earlier for earlier, later in pairwise(spaced)]
+    assert max(gaps) - min(gaps) < 0.02 * 60
+    assert 0.97 * calls <= (len(spaced) - 1) / (spaced[-1] - spaced[0]) * 60 <= calls
+
+
+def test_another_allowance_begins_with_what_the_old_one_promised(opened: Connection):
+    limiter = Limiter(opened, sleep=lambda _seconds: None)
+    for _ in range(6):
+        limiter.reserve([Budget(key="changed", calls=10, seconds=100)])
+    waits = [limiter._places([Budget(key="changed", calls=8, seconds=100)], (), "") for _ in range(3)]
+    assert waits[:2] == [0, 0]
+    assert waits[2] > 99
+
+
+def test_a_call_that_waits_for_one_budget_does_not_hold_up_the_others_callers(opened: Connection):
+    narrow, wide = Budget(key="narrow", calls=1, seconds=50), Budget(key="wide", calls=100, seconds=50)
+    limiter = Limiter(opened, sleep=lambda _seconds: None)
+    assert limiter._places([narrow, wide], (), "") == 0
+    assert limiter._places([narrow, wide], (), "") > 49
+    assert limiter._places([wide], (), "") == 0
+
+
+def test_the_place_in_the_other_budgets_counts_from_when_the_call_is_made(opened: Connection):
+    narrow, wide = Budget(key="narrow", calls=1, seconds=50), Budget(key="wide", calls=2, seconds=60)
+    limiter = Limiter(opened, sleep=lambda _seconds: None)
+    assert [round(limiter._places([narrow, wide], (), "")) for _ in range(2)] == [0, 51]
+    # The second call is made at 51 s: no third before 61 s, and no fourth before 112 s.
+    waits = [limiter._places([wide], (), "") for _ in range(2)]
+    assert waits[0] == pytest.approx(61, abs=1)
+    assert waits[1] == pytest.approx(112, abs=1)
+
+
+def test_a_caller_that_oversleeps_takes_a_new_place(opened: Connection, monkeypatch: pytest.MonkeyPatch):
+    budget = Budget(key="slept", calls=2, seconds=2)
+    clock = [0.0]
+    monkeypatch.setattr("extractors.limiter.time.monotonic", lambda: clock[0])
+    slept: list[float] = []
+
+    def oversleep(seconds: float) -> None:
+        slept.append(seconds)
+        clock[0] += seconds + (5.0 if len(slept) == 1 else 0.0)
+        pass_time(opened, seconds + (5.0 if len(slept) == 1 else 0.0))
+
+    limiter = Limiter(opened, sleep=oversleep)
+    for _ in range(3):
+        limiter.reserve([budget])
+    assert len(slept) == 1
+    assert opened.execute("select places from ops.rate_budgets").fetchone() == (4,)
+
+
+@pytest.mark.fault("D16")
+def test_a_clock_that_jumps_back_in_the_middle_of_a_call_changes_nothing(
+    opened: Connection, monkeypatch: pytest.MonkeyPatch
+):
+    class Back(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return datetime.now(tz) - timedelta(hours=1)
+
+    limiter = Limiter(opened, sleep=lambda _seconds: None)
+    limiter.reserve([LIMIT])
+    monkeypatch.setattr("extractors.limiter.datetime", Back)
+    monkeypatch.setattr("time.time", lambda: 1_000_000_000.0)
+    limiter.observe([LIMIT], (), RetryLater("told to stop", limiter.now() + timedelta(seconds=600)))
+    left = opened.execute("select blocked_until - clock_timestamp() from ops.rate_budgets").fetchone()
+    assert left is not None
+    assert timedelta(seconds=598) < left[0] <= timedelta(seconds=601)
+    with pytest.raises(RetryLater) as raised:
+        limiter.reserve([LIMIT])
+    assert timedelta(seconds=597) < raised.value.at - limiter.now() <= timedelta(seconds=601)
