@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,7 +20,9 @@ from extractors.http import Client
 from extractors.limiter import Limiter
 from extractors.load import Lease, land
 from extractors.paging import pages
+from extractors.patience import patiently
 from extractors.registry import platform as find_platform
+from extractors.selfcheck import check
 from extractors.settings import Settings
 from extractors.spec import Account, Platform, Record, Scope, Stream, Unread
 from extractors.steps import remaining, steps
@@ -68,6 +71,7 @@ def extract_account(
     with closing(settings.warehouse.connect()) as connection, closing(settings.warehouse.connect()) as budgets:
         connection.autocommit = budgets.autocommit = True
         try:
+            check(connection)
             found = _loaded(connection, account)
             reader = _Reader(connection, settings, found, Limiter(budgets, forced=force), since, until)
             return list(reader.read(chosen_streams(find_platform(found.platform), streams)))
@@ -111,14 +115,9 @@ class _Reader:
         now = self.settings.now
         until = min(_midnight_after(self.until, self.account), now) if self.until else now
         try:
-            opened = ledger.open_run(
-                self.connection,
-                self.account,
-                stream,
-                as_of=now,
-                since=window_since(self.connection, self.account, stream, self.since),
-                until=until,
-            )
+            since = window_since(self.connection, self.account, stream, self.since)
+            opening = partial(ledger.open_run, self.connection, self.account, stream, as_of=now, since=since)
+            opened = patiently(partial(opening, until=until), str(self.account))
         except PipelineError as error:
             return _unopened(self.account, stream, error)
         try:
@@ -146,7 +145,7 @@ class _Reader:
         silence = Silence(self.connection, scope)
         for step, params in remaining(todo, opened.page_cursor):
             for page in pages(client, step, params, self.connection, opened.lease, silence):
-                land(self.connection, opened.lease, page)
+                patiently(partial(land, self.connection, opened.lease, page), str(self.account))
 
     def _authorised_client(self, opened: ledger.Opened) -> Client:
         """Return the account's client, its token exchanged for the page's once where the platform wants that."""

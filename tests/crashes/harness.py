@@ -33,7 +33,7 @@ ANCHOR = datetime(2026, 11, 21, 14, 30, tzinfo=UTC)
 #: Four pages of 25 posts for the first Facebook page.
 SCALE = 0.3
 LOADERS = ("extract", "naive, rows first", "naive, cursor first")
-KEPT = ("businesses", "accounts", "competitors", "tenant_grants", "alembic_version")
+KEPT = ("businesses", "accounts", "competitors", "tenant_grants", "alembic_version", "expected_objects")
 #: A run's lease lasts ten minutes, and the next process has to wait for its end; nobody wants to here.
 EXPIRE = "update ops.extract_runs set lease_expires_at = now() - interval '1 s' where state = 'running'"
 LONG_ENOUGH = 30.0
