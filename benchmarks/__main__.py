@@ -11,7 +11,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import load, transform
+from benchmarks import end_to_end, load, memory, transform
 from benchmarks.measure import Figure
 from local import postgres
 
@@ -24,12 +24,17 @@ def main() -> None:
     """Run the benchmarks, print the table, and write it to benchmarks/results/."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rows", type=int, default=100_000, help="records to load (default 100000)")
-    parser.add_argument("--posts", type=int, default=100_000, help="posts to transform (default 100000)")
+    parser.add_argument(
+        "--posts", type=int, default=100_000, help="posts to transform (default 100000; 0 leaves it out)"
+    )
+    parser.add_argument("--scale", type=float, default=1.0, help="size of the world read over HTTP (default 1.0)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
         server = postgres.start(Path(directory), settings=SETTINGS)
         try:
-            figures = [*load.measure(server, options.rows), *transform.measure(server, options.posts)]
+            figures = [*load.measure(server, options.rows), *memory.measure(server, options.rows)]
+            figures += end_to_end.measure(server, options.scale)
+            figures += transform.measure(server, options.posts) if options.posts else []
         finally:
             postgres.remove(Path(directory))
     table = _table(figures)
