@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.crashes.harness import Lane, Nursery, together, zombie
+from tests.crashes.harness import EXPIRE, Lane, Nursery, together, zombie
 
 
 @pytest.mark.fault("C08")
@@ -19,6 +19,32 @@ def test_a_zombie_writes_nothing_once_another_took_over(lane: Lane, other: Nurse
         assert seen.successor.is_complete, (lane.points[number - 1], seen)
         assert "LeaseLost" in seen.zombie.error, (lane.points[number - 1], seen)
         assert seen.verdict.is_exact, (lane.points[number - 1], seen)
+    explained(lane)
+
+
+@pytest.mark.fault("C08")
+def test_a_zombie_that_wakes_while_its_successor_still_reads_writes_nothing(
+    lane: Lane, other: Nursery, explained: Callable[[Lane], None]
+):
+    for number in (lane.landing[1], lane.landing[2] + 2):
+        lane.reset()
+        lane.nursery.start(lane.command(stop_at=[lane.opening, number]))
+        assert lane.nursery.wait() is None
+        lane.sql(EXPIRE)
+        lane.nursery.go_on()
+        assert lane.nursery.wait() is None
+        lane.sql(EXPIRE)
+        other.start(lane.command(stop_at=[lane.landing[0] + 8]))
+        assert other.wait() is None
+        lane.nursery.go_on()
+        woken = lane.nursery.wait()
+        other.go_on()
+        successor = other.wait()
+        assert woken is not None
+        assert "LeaseLost" in woken.error, (lane.points[number - 1], woken)
+        assert successor is not None
+        assert successor.is_complete
+        assert lane.verdict().is_exact
     explained(lane)
 
 

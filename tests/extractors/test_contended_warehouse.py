@@ -184,11 +184,11 @@ def test_writers_of_the_same_records_in_shuffled_order_never_deadlock(
         chance = random.Random(number)
         with Settings.from_environment(warehouse).warehouse.connect() as own:
             own.autocommit = True
-            for _ in range(5):
+            for _ in range(3):
                 land(own, lease, page(chance.sample(keys, len(keys)), number, datetime.now(UTC)))
 
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(write, range(8)))
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(write, range(16)))
     assert connection.execute(
         "select deadlocks from pg_stat_database where datname = current_database()"
     ).fetchone() == (0,)
