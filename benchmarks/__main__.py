@@ -6,7 +6,9 @@ import argparse
 import json
 import os
 import platform
+import sys
 import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,9 +34,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
         server = postgres.start(Path(directory), settings=SETTINGS)
         try:
-            figures = [*load.measure(server, options.rows), *memory.measure(server, options.rows)]
-            figures += end_to_end.measure(server, options.scale)
-            figures += transform.measure(server, options.posts) if options.posts else []
+            figures = list(_measure(server, options))
         finally:
             postgres.remove(Path(directory))
     table = _table(figures)
@@ -47,6 +47,21 @@ def main() -> None:
     }
     (RESULTS / "latest.json").write_text(json.dumps(facts, indent=1) + "\n")
     (RESULTS / "latest.md").write_text(table + "\n")
+
+
+def _measure(server: postgres.Server, options: argparse.Namespace) -> Iterator[Figure]:
+    """Yield the figures of one part after the other, and say each as soon as it is known."""
+    parts: list[Callable[[], Iterable[Figure]]] = [
+        lambda: load.measure(server, options.rows),
+        lambda: memory.measure(server, options.rows),
+        lambda: end_to_end.measure(server, options.scale),
+    ]
+    if options.posts:
+        parts.append(lambda: transform.measure(server, options.posts))
+    for part in parts:
+        for figure in part():
+            print("  ".join(filter(None, figure.cells())), file=sys.stderr, flush=True)
+            yield figure
 
 
 def _table(figures: list[Figure]) -> str:
