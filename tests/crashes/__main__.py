@@ -17,6 +17,7 @@ from local import postgres
 from simulator.server import Simulator
 from tests.crashes.harness import (
     LOADERS,
+    POSTS,
     TARGETS,
     Lane,
     Nursery,
@@ -157,7 +158,8 @@ def _stops(asked: argparse.Namespace, score: Score, directory: Path, platforms: 
 
 def _zombies(score: Score, lane: Lane) -> None:
     other = Nursery()
-    frozen = [number for page in lane.landing[:4] for number in range(page - 2, page + 6)]
+    pages = lane.landing if lane.target == POSTS else lane.landing[:1]
+    frozen = [number for page in pages for number in range(page - 2, page + 6)]
     for number in frozen:
         seen = zombie(lane, other, number, patience=3.0)
         score.note("zombies", seen.verdict)
