@@ -50,8 +50,9 @@ lint: setup ## Check style, types, SQL and the lock file
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint dbt_project --config dbt_project/.sqlfluff
 
-soak: setup ## Kill thousands of extractions, stop databases under them; an hour at most
+soak: setup ## Kill thousands of extractions, stop databases under them, then fuzz; an hour or two
 	$(BIN)/python -m tests.crashes --kills 2000 --stops 100 --minutes 60
+	FUZZ_EXAMPLES=500000 $(BIN)/python -m pytest tests/extractors/test_fuzz.py
 
 bench: setup ## Run the benchmarks; writes benchmarks/results/
 	$(BIN)/python -m benchmarks
@@ -62,6 +63,8 @@ docs: setup ## Generate the documentation that is generated
 lock: setup ## Resolve requirements.in anew, with hashes and without index addresses
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 		--no-header --quiet requirements.in -o requirements.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+		--no-header --quiet benchmarks/peers/requirements.in -o benchmarks/peers/requirements.txt
 	grep -A 99 '^uv==' requirements.txt | sed '1,/[^\\]$$/!d' > requirements-uv.txt
 
 clean: down ## Remove the state of the local stack

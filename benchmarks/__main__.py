@@ -6,12 +6,14 @@ import argparse
 import json
 import os
 import platform
+import sys
 import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import load, transform
+from benchmarks import end_to_end, load, memory, transform
 from benchmarks.measure import Figure
 from local import postgres
 
@@ -24,12 +26,15 @@ def main() -> None:
     """Run the benchmarks, print the table, and write it to benchmarks/results/."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rows", type=int, default=100_000, help="records to load (default 100000)")
-    parser.add_argument("--posts", type=int, default=100_000, help="posts to transform (default 100000)")
+    parser.add_argument(
+        "--posts", type=int, default=100_000, help="posts to transform (default 100000; 0 leaves it out)"
+    )
+    parser.add_argument("--scale", type=float, default=1.0, help="size of the world read over HTTP (default 1.0)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
         server = postgres.start(Path(directory), settings=SETTINGS)
         try:
-            figures = [*load.measure(server, options.rows), *transform.measure(server, options.posts)]
+            figures = list(_measure(server, options))
         finally:
             postgres.remove(Path(directory))
     table = _table(figures)
@@ -42,6 +47,21 @@ def main() -> None:
     }
     (RESULTS / "latest.json").write_text(json.dumps(facts, indent=1) + "\n")
     (RESULTS / "latest.md").write_text(table + "\n")
+
+
+def _measure(server: postgres.Server, options: argparse.Namespace) -> Iterator[Figure]:
+    """Yield the figures of one part after the other, and say each as soon as it is known."""
+    parts: list[Callable[[], Iterable[Figure]]] = [
+        lambda: load.measure(server, options.rows),
+        lambda: memory.measure(server, options.rows),
+        lambda: end_to_end.measure(server, options.scale),
+    ]
+    if options.posts:
+        parts.append(lambda: transform.measure(server, options.posts))
+    for part in parts:
+        for figure in part():
+            print("  ".join(filter(None, figure.cells())), file=sys.stderr, flush=True)
+            yield figure
 
 
 def _table(figures: list[Figure]) -> str:

@@ -22,6 +22,7 @@ from extractors.errors import PipelineError, PutOff, RetryLater, WarehouseUnavai
 from extractors.extract import Asked, Reader, RunResult, chosen_streams, not_loaded, unopened, warehouse_losses
 from extractors.limiter import LONGEST_WAIT_SECONDS, Limiter
 from extractors.registry import platform as find_platform
+from extractors.selfcheck import check
 from extractors.settings import Settings
 from extractors.slots import Connection, Lent, Pool, Shared
 from extractors.spec import Account
@@ -80,6 +81,7 @@ class Crew:
         """
         with closing(self.settings.warehouse.connect()) as connection, on_signals(self.stop):
             connection.autocommit = True
+            check(connection)
             found = _accounts(connection, identities)
             known = {_identity(each) for each in found}
             for each in identities:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,7 +21,9 @@ from extractors.http import Client
 from extractors.limiter import Limiter
 from extractors.load import Lease, land
 from extractors.paging import pages
+from extractors.patience import patiently
 from extractors.registry import platform as find_platform
+from extractors.selfcheck import check
 from extractors.settings import Settings
 from extractors.spec import Account, Platform, Record, Scope, Stream, Unread
 from extractors.steps import DONE, remaining, steps
@@ -76,6 +79,7 @@ def extract_account(settings: Settings, account: Mapping[str, Any], **asked: Any
     with closing(settings.warehouse.connect()) as connection, closing(settings.warehouse.connect()) as budgets:
         connection.autocommit = budgets.autocommit = True
         with warehouse_losses(settings, account):
+            check(connection)
             request = Asked(**asked)
             reader = Reader(
                 connection=connection,
@@ -141,16 +145,10 @@ class Reader:
         until = min(_midnight_after(asked.until, self.account), now) if asked.until else now
         try:
             self.stop.check(str(self.account))
-            opened = ledger.open_run(
-                self.connection,
-                self.account,
-                stream,
-                as_of=now,
-                since=window_since(self.connection, self.account, stream, asked.since),
-                until=until,
-                origin=asked.origin,
-                holder=self.holder,
-            )
+            since = window_since(self.connection, self.account, stream, asked.since)
+            opening = partial(ledger.open_run, self.connection, self.account, stream, as_of=now, since=since)
+            opening = partial(opening, until=until, origin=asked.origin, holder=self.holder)
+            opened = patiently(opening, str(self.account))
         except PipelineError as error:
             return unopened(self.account, stream, error)
         try:
@@ -179,7 +177,7 @@ class Reader:
         silence = Silence(self.connection, scope)
         for step, params in remaining(todo, opened.page_cursor):
             for page in pages(client, step, params, self.connection, opened.lease, silence):
-                land(self.connection, opened.lease, page)
+                patiently(partial(land, self.connection, opened.lease, page), str(self.account))
                 if page.next_cursor != DONE:
                     self.stop.check(str(self.account))
 

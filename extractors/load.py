@@ -1,30 +1,30 @@
 """One page into its raw table: rows, page cursor and ledger line in one transaction, inserted only on change.
 
-COPY goes into a temporary table in key order, then one insert-select (unsorted upserts deadlock, sorted ones never
-did). A record is inserted when its hash differs from its last version's; rows of quarantined runs are no version.
+Records go in slices in key order (unsorted upserts deadlock, sorted ones never did), each slice one insert-select over
+arrays: while the server takes it, the next is encoded (docs/adr/0009). A record is inserted when its hash differs from
+its last version's; rows of quarantined runs are no version.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from extractors import arrays
 from extractors.errors import ContractBroken, LeaseLost, Mended, PipelineError
 from extractors.shape import LOOK
 from extractors.spec import Account, Record, Stream, Unread
 from extractors.strict_json import REPLACEMENT, UNSTORABLE, NotStrictJson, StorableRow, original, storable_row
 
-LANDING = """
-create temporary table if not exists landing (
-    record_key text, payload text, payload_hash bytea
-) on commit delete rows
-"""
+# Small enough that the server starts early, large enough that a statement costs little beside its rows (measured).
+SLICE = 125
 
 INSERT_CHANGED = sql.SQL(
     """
@@ -33,7 +33,7 @@ select
     %(run_id)s, %(business_id)s, %(account_id)s, landing.record_key,
     greatest(%(observed_at)s, last_version.observed_at + interval '1 microsecond'),
     landing.payload_hash, landing.payload::jsonb
-from landing
+from unnest(%(keys)s, %(payloads)s, %(hashes)s) as landing (record_key, payload, payload_hash)
 left join lateral (
     select version.payload_hash, version.observed_at
     from {table} as version
@@ -113,6 +113,21 @@ class _Landing:
     row: StorableRow
 
 
+@dataclass(slots=True)
+class _Landed:
+    """What became of a page's records so far; `inserts` know their counts once the server has answered."""
+
+    inserts: list[psycopg.Cursor[Any]] = field(default_factory=list)
+    mended: list[Record] = field(default_factory=list)
+    refused: list[Unread] = field(default_factory=list)
+    landings: int = 0
+
+    @property
+    def stored(self) -> int:
+        """How many records were new or changed."""
+        return sum(insert.rowcount for insert in self.inserts)
+
+
 def land(connection: psycopg.Connection[Any], lease: Lease, page: Page) -> int:
     """Store a page and return how many records were new or changed.
 
@@ -121,9 +136,10 @@ def land(connection: psycopg.Connection[Any], lease: Lease, page: Page) -> int:
     with connection.transaction():
         # A page may name a record twice: the later one counts. Key order keeps concurrent writers out of deadlocks.
         by_key = {record.key: record for record in page.records if isinstance(record, Record)}
-        landings, unread = _storable([by_key[key] for key in sorted(by_key)], lease.stream.volatile)
-        unread += [item for item in page.records if isinstance(item, Unread)]
-        stored = _insert_changed(connection, lease, landings, page) if landings else 0
+        landed = _insert_changed(connection, lease, [by_key[key] for key in sorted(by_key)], page)
+        unread = landed.refused + [item for item in page.records if isinstance(item, Unread)]
+        for record in landed.mended:
+            quarantine(connection, lease, record.key, MENDED, original(record.payload), page.observed_at)
         for item in unread:
             quarantine(connection, lease, item.key, item.error, item.body, page.observed_at)
         values = {
@@ -132,9 +148,9 @@ def land(connection: psycopg.Connection[Any], lease: Lease, page: Page) -> int:
             "page_cursor": Jsonb(page.next_cursor),
             "calls": page.calls,
             "retries": page.retries,
-            "listed": len(landings) + len(unread),
-            "stored": stored,
-            "unchanged": len(landings) - stored,
+            "listed": landed.landings + len(unread),
+            "stored": landed.stored,
+            "unchanged": landed.landings - landed.stored,
             "quarantined": len(unread),
         }
         if connection.execute(ADVANCE, values).rowcount != 1:
@@ -142,7 +158,7 @@ def land(connection: psycopg.Connection[Any], lease: Lease, page: Page) -> int:
                 f"{lease.account}: run {lease.run_id} of {lease.stream.full_name} was taken over",
                 "nothing was written by this process; the newer one goes on",
             )
-    return stored
+    return landed.stored
 
 
 def _storable(records: Sequence[Record], volatile: Sequence[tuple[str, ...]]) -> tuple[list[_Landing], list[Unread]]:
@@ -166,15 +182,14 @@ def _check_key(key: str) -> None:
         raise NotStrictJson(f"its id is longer than {MAX_KEY_BYTES} bytes")
 
 
-def _insert_changed(connection: psycopg.Connection[Any], lease: Lease, landings: Sequence[_Landing], page: Page) -> int:
-    connection.execute(LANDING)
-    with connection.cursor().copy("copy landing from stdin") as copy:
-        for each in landings:
-            copy.write_row((each.record.key, each.row.text, each.row.digest))
-    for each in landings:
-        if each.row.is_mended:
-            quarantine(connection, lease, each.record.key, MENDED, original(each.record.payload), page.observed_at)
-    statement = INSERT_CHANGED.format(table=sql.Identifier("raw", lease.stream.full_name))
+def _insert_changed(
+    connection: psycopg.Connection[Any], lease: Lease, records: Sequence[Record], page: Page
+) -> _Landed:
+    landed = _Landed()
+    if not records:
+        return landed
+    arrays.register(connection)
+    statement = _insert_into(lease.stream.full_name)
     values = {
         "run_id": lease.run_id,
         "business_id": lease.account.business_id,
@@ -183,7 +198,27 @@ def _insert_changed(connection: psycopg.Connection[Any], lease: Lease, landings:
         "horizon": page.observed_at if page.late else datetime.max.replace(tzinfo=UTC),
         "quarantined": list(lease.quarantined_runs),
     }
-    return connection.execute(statement, values).rowcount
+    with connection.pipeline():
+        for start in range(0, len(records), SLICE):
+            landings, refused = _storable(records[start : start + SLICE], lease.stream.volatile)
+            landed.inserts.append(connection.execute(statement, values | _arrays(landings)))
+            landed.landings += len(landings)
+            landed.refused += refused
+            landed.mended += [each.record for each in landings if each.row.is_mended]
+    return landed
+
+
+@cache
+def _insert_into(table: str) -> bytes:
+    return INSERT_CHANGED.format(table=sql.Identifier("raw", table)).as_bytes()
+
+
+def _arrays(landings: Sequence[_Landing]) -> dict[str, object]:
+    return {
+        "keys": arrays.Texts(each.record.key.encode() for each in landings),
+        "payloads": arrays.Texts(each.row.encoded for each in landings),
+        "hashes": arrays.Blobs(each.row.digest for each in landings),
+    }
 
 
 def quarantine(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import sqlalchemy
 from alembic import command
 from alembic.config import Config
 
 from extractors.errors import WarehouseUnavailable
 from extractors.registry import streams
+from extractors.selfcheck import check, record
 from extractors.settings import Settings
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
@@ -51,6 +54,9 @@ def migrate(settings: Settings) -> None:
 def _upgrade(connection: sqlalchemy.Connection) -> None:
     connection.execute(sqlalchemy.text("set local lock_timeout = '30s'"))
     connection.execute(sqlalchemy.text(LOCK))
+    # A load that waits behind our wait for a table tries again for longer than this (extractors/patience.py).
+    connection.execute(sqlalchemy.text("set local lock_timeout = '5s'"))
+    check(_own(connection))
     for schema in SCHEMAS:
         connection.execute(sqlalchemy.text(f"create schema if not exists {schema}"))
     config = Config()
@@ -60,3 +66,12 @@ def _upgrade(connection: sqlalchemy.Connection) -> None:
     for stream in streams():
         connection.execute(sqlalchemy.text(RAW_TABLE.format(name=stream.full_name)))
         connection.execute(sqlalchemy.text(RAW_INDEX.format(name=stream.full_name)))
+    record(_own(connection))
+
+
+def _own(connection: sqlalchemy.Connection) -> psycopg.Connection[Any]:
+    """The same session as psycopg knows it, inside the same transaction."""
+    driven = connection.connection.driver_connection
+    if not isinstance(driven, psycopg.Connection):
+        raise AssertionError("the address names another driver than psycopg")
+    return driven

@@ -11,10 +11,29 @@ from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import psycopg
+from psycopg import conninfo
 
 from extractors import redaction
 from extractors.errors import ConfigurationError, WarehouseUnavailable
 from extractors.registry import PLATFORMS
+
+# A dead network is noticed within a minute on both sides: 30 s of silence and three probes of 10 s each.
+KEEPALIVES: Mapping[str, Any] = {
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+SESSION: Mapping[str, Any] = {
+    "timezone": "UTC",
+    # A process that froze in mid-transaction must not hold its rows' locks for ever.
+    "idle_in_transaction_session_timeout": "60s",
+    # Nobody waits for a lock without end; what may be tried again is (extractors/patience.py).
+    "lock_timeout": "5s",
+    "tcp_keepalives_idle": 30,
+    "tcp_keepalives_interval": 10,
+    "tcp_keepalives_count": 3,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +92,11 @@ class Warehouse:
         """Open a connection. Raises WarehouseUnavailable with the address and what to check."""
         given = {"host": self.host, "port": self.port, "user": self.user, "password": self.password}
         given["dbname"] = self.database
+        given["options"] = " ".join(f"-c {name}={value}" for name, value in SESSION.items())
+        parameters = {name: value for name, value in given.items() if value} | dict(KEEPALIVES)
         try:
-            return psycopg.connect(
-                **{name: value for name, value in given.items() if value},  # type: ignore[arg-type]
-                connect_timeout=10,
-                keepalives_idle=30,
-                application_name="social-analytics",
-                # A process that froze in mid-transaction must not hold its rows' locks for ever.
-                options="-c timezone=UTC -c idle_in_transaction_session_timeout=60s",
+            connection = psycopg.connect(
+                conninfo.make_conninfo("", **parameters, connect_timeout=10, application_name="social-analytics")
             )
         except psycopg.OperationalError as error:
             reason = str(error).strip().splitlines()[-1]
@@ -88,6 +104,10 @@ class Warehouse:
                 f"the warehouse {self} cannot be reached: {reason}",
                 "check PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE, and that the server runs",
             ) from None
+        if _is_pooled(connection):
+            # The next transaction may run in another session, which knows none of this one's prepared statements.
+            connection.prepare_threshold = None
+        return connection
 
     def environment(self) -> dict[str, str]:
         """Return libpq's variables, for programs that read them (dbt)."""
@@ -100,6 +120,13 @@ class Warehouse:
         login = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}@" if self.user else ""
         port = f":{self.port}" if self.port else ""
         return f"postgresql+psycopg://{login}{self.host}{port}/{quote(self.database, safe='')}"
+
+
+def _is_pooled(connection: psycopg.Connection[Any]) -> bool:
+    """Whether a pooler such as PgBouncer answers: the process it promised is not the one that works for us."""
+    result = connection.pgconn.exec_(b"select pg_backend_pid()")
+    value = result.get_value(0, 0)
+    return value is not None and int(value) != connection.info.backend_pid
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,11 +59,16 @@ def _parse_with_headroom(body: bytes, frames: int) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class StorableRow:
-    """A payload ready for jsonb: its canonical text, the contract's hash, and whether the text had to be mended."""
+    """A payload ready for jsonb: its canonical text in UTF-8, the contract's hash, and whether it had to be mended."""
 
-    text: str
+    encoded: bytes
     digest: bytes
     is_mended: bool
+
+    @property
+    def text(self) -> str:
+        """The canonical text."""
+        return self.encoded.decode()
 
 
 def storable_row(payload: dict[str, Any], volatile: Iterable[tuple[str, ...]] = ()) -> StorableRow:
@@ -99,17 +104,24 @@ def original(value: Any) -> bytes:
 
 
 def _storable_row(payload: dict[str, Any], volatile: Iterable[tuple[str, ...]]) -> StorableRow:
-    text, is_mended = canonical(payload), False
-    if UNSTORABLE.search(text) or "\\u0000" in text:
+    encoded, is_mended = _encoded(payload), False
+    if encoded is None:
         payload, before = _mended(payload), payload
-        text, is_mended = canonical(payload), payload != before
-    hashed = text
-    if volatile:
-        kept = payload
-        for path in volatile:
-            kept = _without(kept, path)
-        hashed = canonical(kept)
-    return StorableRow(text, hashlib.sha256(hashed.encode()).digest(), is_mended)
+        encoded, is_mended = canonical(payload).encode(), payload != before
+    kept = payload
+    for path in volatile:
+        kept = _without(kept, path)
+    hashed = encoded if kept is payload else canonical(kept).encode()
+    return StorableRow(encoded, hashlib.sha256(hashed).digest(), is_mended)
+
+
+def _encoded(payload: dict[str, Any]) -> bytes | None:
+    """The canonical text in UTF-8; None when jsonb would refuse it, for NUL (always escaped) or a lone surrogate."""
+    try:
+        encoded = canonical(payload).encode()
+    except UnicodeEncodeError:
+        return None
+    return None if rb"\u0000" in encoded else encoded
 
 
 def _marked(value: Any) -> str:
@@ -135,15 +147,19 @@ _encode_ascii = json.JSONEncoder(check_circular=False, default=_marked).encode
 
 
 def _without(value: Any, path: tuple[str, ...]) -> Any:
-    """A copy without what the path names; `*` stands for every element of a list."""
+    """A copy without what the path names, or the value itself if nothing is there; `*` is each element of a list."""
     head, *rest = path
     if head == "*":
-        return [_without(item, tuple(rest)) for item in value] if isinstance(value, list) else value
+        if not isinstance(value, list):
+            return value
+        parts = [_without(item, tuple(rest)) for item in value]
+        return value if all(part is item for part, item in zip(parts, value, strict=True)) else parts
     if not isinstance(value, dict) or head not in value:
         return value
     if not rest:
         return {name: part for name, part in value.items() if name != head}
-    return {**value, head: _without(value[head], tuple(rest))}
+    inner = _without(value[head], tuple(rest))
+    return value if inner is value[head] else {**value, head: inner}
 
 
 def _mended(value: Any) -> Any:

@@ -17,6 +17,8 @@ from local import postgres
 from simulator.server import Simulator
 from tests.crashes.harness import (
     LOADERS,
+    POSTS,
+    TARGETS,
     Lane,
     Nursery,
     Verdict,
@@ -30,7 +32,6 @@ from tests.crashes.harness import (
 )
 
 EXACT, WRONG, TOO_FEW = 0, 1, 2
-LANES = 2
 
 
 @dataclass(slots=True)
@@ -78,31 +79,46 @@ def main() -> int:
         finally:
             postgres.remove(quick)
             postgres.remove(durable)
+    print(_table(score))
     done = score.done
-    print(
-        f"{done['failpoints']} failpoints, {done['kills']} random kills, "
-        f"{done['zombies']} zombies ({done['zombies in the way']} held a lock their successor waited for), "
-        f"{done['stops']} database stops that hit a run ({done['stops beside a run']} beside one) "
-        f"in {time.monotonic() - score.started:.0f} s, {done['cases']} comparisons: "
-        f"{score.lost} rows lost, {score.twice} twice, {len(score.wrong)} comparisons not exact; "
-        f"the naive loader lost or doubled rows in {done['naive caught']} of {done['naive']} cases"
-    )
     if score.wrong:
         return WRONG
     return EXACT if done["kills"] >= asked.kills and done["stops"] >= asked.stops else TOO_FEW
 
 
+def _table(score: Score) -> str:
+    """What was done and what came of it, one line each."""
+    done = score.done
+    lines = [
+        ("kills at a failpoint", done["failpoints"]),
+        ("kills at a random time", done["kills"]),
+        ("zombies woken after a takeover", done["zombies"]),
+        ("  of them holding a lock the successor waited for", done["zombies in the way"]),
+        ("immediate database stops that hit a run", done["stops"]),
+        ("  stops beside a run", done["stops beside a run"]),
+        ("comparisons with an undisturbed run", done["cases"]),
+        ("rows lost", score.lost),
+        ("rows twice", score.twice),
+        ("comparisons not exact", len(score.wrong)),
+        ("naive loaders killed in their gap", done["naive"]),
+        ("  of them caught losing or doubling rows", done["naive caught"]),
+        ("seconds", round(time.monotonic() - score.started)),
+    ]
+    table = [f"| {what:<50} | {count:>7,} |" for what, count in lines]
+    return "\n".join([f"| {'what':<50} | {'count':>7} |", f"|{'-' * 52}|{'-' * 9}|", *table])
+
+
 def _soak(asked: argparse.Namespace, score: Score, quick: Path, durable: Path, platforms: Simulator) -> None:
     # A killed client needs no durable server; a stopped server does.
     server = postgres.start(quick, settings=postgres.EPHEMERAL)
-    lanes = [make_lane(server, platforms, f"lane_{number}") for number in range(LANES)]
-    with ThreadPoolExecutor(LANES + 1) as pool:
+    lanes = [make_lane(server, platforms, f"lane_{target.table}", target=target) for target in TARGETS]
+    with ThreadPoolExecutor(len(lanes) + 1) as pool:
         futures = [pool.submit(_stops, asked, score, durable, platforms)]
         futures += [pool.submit(_kills, asked, score, lane, number) for number, lane in enumerate(lanes)]
         for future in futures:
             future.result()
-    _zombies(score, lanes[0])
     for lane in lanes:
+        _zombies(score, lane)
         lane.close()
     for loader in LOADERS[1:]:
         lane = make_lane(server, platforms, loader.replace(",", "").replace(" ", "_"), loader)
@@ -117,7 +133,9 @@ def _soak(asked: argparse.Namespace, score: Score, quick: Path, durable: Path, p
 
 
 def _kills(asked: argparse.Namespace, score: Score, lane: Lane, number: int) -> None:
-    for point in range(1 + number, len(lane.points) + 1, LANES):
+    for point in range(1, len(lane.points) + 1):
+        if score.is_time_over:
+            return
         score.note("failpoints", kill_at(lane, point))
     chance = random.Random(asked.seed * 1000 + number)
     while score.done["kills"] < asked.kills and not score.is_time_over:
@@ -127,17 +145,21 @@ def _kills(asked: argparse.Namespace, score: Score, lane: Lane, number: int) -> 
 
 def _stops(asked: argparse.Namespace, score: Score, directory: Path, platforms: Simulator) -> None:
     server = postgres.start(directory)
-    lane = make_lane(server, platforms, "stops")
+    lanes = [make_lane(server, platforms, f"stops_{target.table}", target=target) for target in TARGETS]
     chance = random.Random(asked.seed * 1000 + 999)
     while score.done["stops"] < asked.stops and not score.is_time_over:
-        ended, verdict = stop_database(lane, directory, server, chance)
+        ended, verdict = stop_database(chance.choice(lanes), directory, server, chance)
         score.note("stops beside a run" if ended.is_complete else "stops", verdict)
-    lane.close()
+        for lane in lanes:
+            lane.drop_connection()
+    for lane in lanes:
+        lane.close()
 
 
 def _zombies(score: Score, lane: Lane) -> None:
     other = Nursery()
-    frozen = [number for page in lane.at("before copy") for number in range(page - 2, page + 6)]
+    pages = lane.landing if lane.target == POSTS else lane.landing[:1]
+    frozen = [number for page in pages for number in range(page - 2, page + 6)]
     for number in frozen:
         seen = zombie(lane, other, number, patience=3.0)
         score.note("zombies", seen.verdict)

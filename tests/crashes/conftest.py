@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from local import postgres
 from simulator.server import Simulator
-from tests.crashes.harness import Lane, Nursery, make_lane, make_world, simulated
+from tests.aftermath import assert_ledger_explains, assert_no_exposed_address, assert_no_secret, tokens
+from tests.crashes.harness import TARGETS, Lane, Nursery, make_lane, make_world, simulated
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +24,26 @@ def lanes(server: postgres.Server, platforms: Simulator) -> Iterator[list[Lane]]
     yield made
     for lane in made:
         lane.close()
+
+
+@pytest.fixture(scope="session", params=TARGETS[1:], ids=lambda target: target.table)
+def other_lane(server: postgres.Server, platforms: Simulator, request: pytest.FixtureRequest) -> Iterator[Lane]:
+    """A lane that reads another kind of stream: cut by dates, or in batches of ids."""
+    made = make_lane(server, platforms, f"crashes_{request.param.table}", target=request.param)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def explained(platforms: Simulator) -> Callable[[Lane], None]:
+    """What every case ends with besides its verdict: a ledger that explains, and no secret anywhere."""
+
+    def check(lane: Lane) -> None:
+        assert_ledger_explains(lane.environment)
+        assert_no_secret(lane.environment, tokens(platforms))
+        assert_no_exposed_address(platforms)
+
+    return check
 
 
 @pytest.fixture

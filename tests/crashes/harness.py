@@ -30,14 +30,34 @@ from tests.crashes.runner import COMPLETE
 
 ROOT = Path(__file__).resolve().parents[2]
 ANCHOR = datetime(2026, 11, 21, 14, 30, tzinfo=UTC)
-PLATFORM, STREAM, TABLE = "facebook", "posts", "facebook__posts"
 #: Four pages of 25 posts for the first Facebook page.
 SCALE = 0.3
 LOADERS = ("extract", "naive, rows first", "naive, cursor first")
-KEPT = ("businesses", "accounts", "competitors", "tenant_grants", "alembic_version")
+KEPT = ("businesses", "accounts", "competitors", "tenant_grants", "alembic_version", "expected_objects")
 #: A run's lease lasts ten minutes, and the next process has to wait for its end; nobody wants to here.
 EXPIRE = "update ops.extract_runs set lease_expires_at = now() - interval '1 s' where state = 'running'"
 LONG_ENOUGH = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The stream that is read and killed; `parents` are read before, once, since its batches come from them."""
+
+    platform: str
+    stream: str
+    parents: tuple[str, ...] = ()
+
+    @property
+    def table(self) -> str:
+        """Its raw table."""
+        return f"{self.platform}__{self.stream}"
+
+
+#: One list in pages; lists cut by dates; lists of ids, in batches, one after the other.
+POSTS = Target(platform="facebook", stream="posts")
+DAILY = Target(platform="facebook", stream="account_daily")
+METRICS = Target(platform="linkedin", stream="post_metrics", parents=("posts",))
+TARGETS = (POSTS, DAILY, METRICS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +185,7 @@ class Lane:
     environment: dict[str, str]
     account: dict[str, Any]
     loader: str = "extract"
+    target: Target = POSTS
     nursery: Nursery = field(default_factory=Nursery)
     reference: Outcome | None = None
     seconds: float = 0.0
@@ -174,6 +195,9 @@ class Lane:
     def prepare(self) -> Lane:
         """Do it once undisturbed: what came out is what every case must come to."""
         self.reset()
+        for parent in self.target.parents:
+            assert self.run(streams=[parent]).is_complete
+            self.reset()
         first = self.run(trace=True)
         assert first.is_complete, first
         self.points = first.points
@@ -188,7 +212,7 @@ class Lane:
         return {
             "environment": self.environment,
             "account": self.account,
-            "streams": [STREAM],
+            "streams": [self.target.stream],
             "loader": self.loader,
             **asked,
         }
@@ -197,6 +221,11 @@ class Lane:
     def opening(self) -> int:
         """The failpoint at which the run is in the ledger."""
         return self.at("after Transaction.__exit__")[0]
+
+    @property
+    def landing(self) -> list[int]:
+        """The failpoints just before rows are sent: one or more per page."""
+        return self.at('before Cursor.execute insert into "raw"')
 
     def at(self, words: str) -> list[int]:
         """The failpoints whose names begin so."""
@@ -224,20 +253,24 @@ class Lane:
         return judge(self.outcome(), self.reference)
 
     def reset(self) -> None:
-        """Empty raw and the ledger; the accounts stay."""
+        """Empty raw and the ledger; the accounts stay, and the parents with their runs."""
         tables = self.sql(
             "select format('%%I.%%I', schemaname, tablename) from pg_tables "
             "where schemaname = 'ops' and tablename <> all (%s) or tablename = %s",
-            (list(KEPT), TABLE),
+            (list(KEPT), self.target.table),
         )
-        wipe = ";".join(f"delete from {name}" for (name,) in tables)
+        parents = ", ".join(f"'{self.target.platform}__{name}'" for name in ("", *self.target.parents))
+        only = {"ops.extract_runs": f" where stream not in ({parents})"}
+        wipe = ";".join(f"delete from {name}{only.get(name, '')}" for (name,) in tables)
         self.sql(f"begin; set local session_replication_role = replica; {wipe}; commit")
 
     def outcome(self) -> Outcome:
         """Read what is there."""
-        rows = self.sql(f"select record_key, encode(payload_hash, 'hex') from raw.{TABLE}")
+        rows = self.sql(f"select record_key, encode(payload_hash, 'hex') from raw.{self.target.table}")
         names = ("state", "pages", "listed", "stored", "unchanged", "quarantined")
-        runs = self.sql(f"select {', '.join(names)} from ops.extract_runs order by started_at")
+        columns = ", ".join(names)
+        of = (self.target.table,)
+        runs = self.sql(f"select {columns} from ops.extract_runs where stream = %s order by started_at", of)
         ((watermarks,),) = self.sql("select count(*) from ops.cursors")
         return Outcome(
             rows=Counter(rows), runs=[dict(zip(names, run, strict=True)) for run in runs], watermarks=watermarks
@@ -277,7 +310,9 @@ def simulated(world: World) -> Iterator[Simulator]:
         yield running
 
 
-def make_lane(server: postgres.Server, simulator: Simulator, name: str, loader: str = "extract") -> Lane:
+def make_lane(
+    server: postgres.Server, simulator: Simulator, name: str, loader: str = "extract", target: Target = POSTS
+) -> Lane:
     """A lane with a new, migrated database that knows the world's accounts."""
     with psycopg.connect(server.url("postgres", "postgresql"), autocommit=True) as connection:
         connection.execute(f"create database {name} template template0 encoding 'UTF8'")
@@ -287,13 +322,13 @@ def make_lane(server: postgres.Server, simulator: Simulator, name: str, loader: 
     accounts = server.home / f"{name}.yml"
     accounts.write_text(simulator.world.accounts_yaml())
     load(settings, accounts)
-    return Lane(environment, the_account(simulator.world), loader).prepare()
+    return Lane(environment, the_account(simulator.world, target.platform), loader, target).prepare()
 
 
-def the_account(world: World) -> dict[str, Any]:
-    """The account that every case reads."""
-    chosen = next(each for each in world.accounts if each.platform == PLATFORM)
-    return {"business_id": chosen.business_id, "platform": PLATFORM, "account_id": chosen.account_id}
+def the_account(world: World, platform: str) -> dict[str, Any]:
+    """The account of a platform that every case reads: the first."""
+    chosen = next(each for each in world.accounts if each.platform == platform)
+    return {"business_id": chosen.business_id, "platform": platform, "account_id": chosen.account_id}
 
 
 def kill_at(lane: Lane, number: int) -> Verdict:

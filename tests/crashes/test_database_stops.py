@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from local import postgres
 from simulator.server import Simulator
 from tests.crashes.harness import Lane, make_lane, stop_database_at
 
 
-def test_an_immediate_stop_of_the_database_loses_and_doubles_nothing(tmp_path: Path, platforms: Simulator):
+@pytest.mark.fault("C02", "C03")
+def test_an_immediate_stop_of_the_database_loses_and_doubles_nothing(
+    tmp_path: Path, platforms: Simulator, explained: Callable[[Lane], None]
+):
     durable = postgres.start(tmp_path)
     try:
         lane = make_lane(durable, platforms, "crashes_stops")
-        pages = lane.at("before copy ends")
-        # Inside the copy; before the commit; behind the commit.
-        for number in (pages[1], pages[2] + 6, pages[2] + 7):
+        pages = lane.landing
+        # Rows sent, the answer not read; before the commit; behind the commit.
+        for number in (pages[1] + 1, pages[2] + 6, pages[2] + 7):
             ended, verdict = stop_database_at(lane, tmp_path, durable, number)
             assert not ended.is_complete, ended
             assert verdict.is_exact, (lane.points[number - 1], verdict)
+        explained(lane)
         lane.close()
     finally:
         postgres.remove(tmp_path)
 
 
-def test_a_connection_lost_on_any_page_loses_and_doubles_nothing(lane: Lane):
-    numbers = [number for page in lane.at("before copy ends") for number in range(page - 1, page + 9, 2)]
+@pytest.mark.fault("C01", "C02")
+def test_a_connection_lost_on_any_page_loses_and_doubles_nothing(lane: Lane, explained: Callable[[Lane], None]):
+    numbers = [number for page in lane.landing for number in range(page - 1, page + 9, 2)]
     assert len(numbers) == 20, "four pages"
     for number in numbers:
         lane.reset()
@@ -40,3 +48,4 @@ def test_a_connection_lost_on_any_page_loses_and_doubles_nothing(lane: Lane):
         assert ended is not None
         assert not ended.is_complete
         assert lane.finish().is_exact, (lane.points[number - 1], ended)
+    explained(lane)

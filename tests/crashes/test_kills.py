@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -21,7 +22,10 @@ def test_the_undisturbed_run_equals_the_world(lane: Lane, platforms: Simulator):
     assert lane.reference.pages == 4
 
 
-def test_a_kill_before_or_after_any_statement_loses_and_doubles_nothing(lanes: list[Lane]):
+@pytest.mark.fault("C10")
+def test_a_kill_before_or_after_any_statement_loses_and_doubles_nothing(
+    lanes: list[Lane], explained: Callable[[Lane], None]
+):
     points = len(lanes[0].points)
     assert points > 100, "four pages make more than a hundred failpoints"
 
@@ -34,14 +38,29 @@ def test_a_kill_before_or_after_any_statement_loses_and_doubles_nothing(lanes: l
         verdicts = [verdict for several in pool.map(every_second, range(len(lanes))) for verdict in several]
     assert len(verdicts) == points
     assert [each for each in verdicts if not each[1].is_exact] == []
+    explained(lanes[0])
 
 
-def test_kills_at_random_times_lose_and_double_nothing(lane: Lane):
+@pytest.mark.fault("C10")
+def test_lists_cut_by_dates_and_batches_of_ids_survive_kills_as_well(
+    other_lane: Lane, explained: Callable[[Lane], None]
+):
+    page = other_lane.landing[-1]
+    around = range(page - 4, page + 10)
+    numbers = random.Random(5).sample(range(1, len(other_lane.points) + 1), 20)
+    verdicts = [(other_lane.points[number - 1], kill_at(other_lane, number)) for number in (*around, *numbers)]
+    assert [each for each in verdicts if not each[1].is_exact] == []
+    explained(other_lane)
+
+
+@pytest.mark.fault("C10", "C09")
+def test_kills_at_random_times_lose_and_double_nothing(lane: Lane, explained: Callable[[Lane], None]):
     chance, killed = random.Random(3), 0
     while killed < 20:
         died, verdict = kill_at_random(lane, chance)
         assert verdict.is_exact, verdict
         killed += died
+    explained(lane)
 
 
 @pytest.mark.parametrize(

@@ -3,20 +3,49 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 
 import pytest
 
-from tests.crashes.harness import Lane, Nursery, together, zombie
+from tests.crashes.harness import EXPIRE, Lane, Nursery, together, zombie
 
 
-def test_a_zombie_writes_nothing_once_another_took_over(lane: Lane, other: Nursery):
-    frozen = [lane.opening, *lane.at("before copy"), *lane.at("before Cursor.execute update ops.extract_runs set page")]
+@pytest.mark.fault("C08")
+def test_a_zombie_writes_nothing_once_another_took_over(lane: Lane, other: Nursery, explained: Callable[[Lane], None]):
+    frozen = [lane.opening, *lane.landing, *lane.at("before Cursor.execute update ops.extract_runs set page")]
     assert len(frozen) > 8
     for number in frozen:
         seen = zombie(lane, other, number)
         assert seen.successor.is_complete, (lane.points[number - 1], seen)
         assert "LeaseLost" in seen.zombie.error, (lane.points[number - 1], seen)
         assert seen.verdict.is_exact, (lane.points[number - 1], seen)
+    explained(lane)
+
+
+@pytest.mark.fault("C08")
+def test_a_zombie_that_wakes_while_its_successor_still_reads_writes_nothing(
+    lane: Lane, other: Nursery, explained: Callable[[Lane], None]
+):
+    for number in (lane.landing[1], lane.landing[2] + 2):
+        lane.reset()
+        lane.nursery.start(lane.command(stop_at=[lane.opening, number]))
+        assert lane.nursery.wait() is None
+        lane.sql(EXPIRE)
+        lane.nursery.go_on()
+        assert lane.nursery.wait() is None
+        lane.sql(EXPIRE)
+        other.start(lane.command(stop_at=[lane.landing[0] + 8]))
+        assert other.wait() is None
+        lane.nursery.go_on()
+        woken = lane.nursery.wait()
+        other.go_on()
+        successor = other.wait()
+        assert woken is not None
+        assert "LeaseLost" in woken.error, (lane.points[number - 1], woken)
+        assert successor is not None
+        assert successor.is_complete
+        assert lane.verdict().is_exact
+    explained(lane)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +58,7 @@ def test_a_process_frozen_with_a_lock_in_its_hand_does_no_harm(lane: Lane, other
 
 def test_a_second_process_is_refused_while_the_lease_of_the_first_lives(lane: Lane, other: Nursery):
     lane.reset()
-    lane.nursery.start(lane.command(stop_at=[lane.at("before copy")[0]]))
+    lane.nursery.start(lane.command(stop_at=[lane.landing[0]]))
     assert lane.nursery.wait() is None
     other.start(lane.command())
     second = other.wait()
@@ -42,12 +71,32 @@ def test_a_second_process_is_refused_while_the_lease_of_the_first_lives(lane: La
     assert lane.verdict().is_exact
 
 
+@pytest.mark.fault("C07")
 def test_two_processes_at_once_bring_what_one_would(lane: Lane, other: Nursery):
     for _ in range(5):
         ended, verdict = together(lane, other)
         assert [each for each in ended if each.is_complete]
         assert all("AlreadyRunning" in each.error for each in ended if not each.is_complete), ended
         assert (verdict.lost, verdict.twice) == (0, 0)
+
+
+@pytest.mark.fault("C07")
+def test_eight_processes_at_once_bring_what_one_would(lane: Lane, explained: Callable[[Lane], None]):
+    crowd = [Nursery() for _ in range(8)]
+    try:
+        lane.reset()
+        for each in crowd:
+            each.start(lane.command())
+        ended = [each.wait() for each in crowd]
+    finally:
+        for each in crowd:
+            each.close()
+    done = [each for each in ended if each is not None]
+    assert len(done) == 8
+    assert any(each.is_complete for each in done)
+    assert all("AlreadyRunning" in each.error for each in done if not each.is_complete), done
+    assert lane.verdict().is_exact
+    explained(lane)
 
 
 def test_a_process_asked_to_end_is_no_worse_than_one_that_was_killed(lane: Lane):

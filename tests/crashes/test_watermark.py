@@ -8,7 +8,7 @@ from typing import Any
 from expectations.gate import validate_pending
 from extractors.extract import extract_account
 from extractors.settings import Settings
-from tests.crashes.harness import ANCHOR, EXPIRE, STREAM, Lane
+from tests.crashes.harness import ANCHOR, EXPIRE, POSTS, Lane
 
 
 def watermarks(lane: Lane) -> list[tuple[Any, ...]]:
@@ -18,7 +18,7 @@ def watermarks(lane: Lane) -> list[tuple[Any, ...]]:
 def test_the_watermark_of_a_killed_run_moves_once_when_it_is_whole(lane: Lane):
     settings = Settings.from_environment(lane.environment)
     lane.reset()
-    lane.run(kill_at=lane.at("before copy")[2])
+    lane.run(kill_at=lane.landing[2])
     assert validate_pending(settings, ["facebook"]) == [], "a run that is not over is not judged"
     assert watermarks(lane) == []
     assert lane.finish().is_exact
@@ -36,7 +36,9 @@ def test_an_old_range_read_after_a_newer_one_moves_no_watermark_back(lane: Lane)
     assert lane.run().is_complete
     validate_pending(settings, ["facebook"])
     before, rows = watermarks(lane), lane.outcome().rows
-    (old,) = extract_account(settings, lane.account, streams=[STREAM], since=date(2026, 9, 1), until=date(2026, 10, 10))
+    (old,) = extract_account(
+        settings, lane.account, streams=[POSTS.stream], since=date(2026, 9, 1), until=date(2026, 10, 10)
+    )
     assert old.state == "complete"
     assert old.listed > 0
     (judged,) = validate_pending(settings, ["facebook"])
@@ -52,7 +54,7 @@ def test_a_run_killed_inside_an_old_range_is_finished_apart_from_the_newer_one(l
     assert alone.is_complete
     expected = lane.outcome().rows
     lane.reset()
-    lane.run(**asked, kill_at=lane.at("before copy")[0])
+    lane.run(**asked, kill_at=lane.landing[0])
     lane.sql(EXPIRE)
     assert lane.run(**asked).is_complete
     assert lane.outcome().rows == expected

@@ -72,9 +72,15 @@ def extract(environment: dict[str, str]) -> Extract:
     """Read the accounts of one platform (or all) at an instant, without the gate."""
 
     def run(
-        *platforms: str, now: datetime = ANCHOR, base_urls: dict[str, str] | None = None, **asked: object
+        *platforms: str,
+        now: datetime = ANCHOR,
+        base_urls: dict[str, str] | None = None,
+        warehouse: dict[str, str] | None = None,
+        **asked: object,
     ) -> list[RunResult]:
-        elsewhere = {f"{platform.upper()}_BASE_URL": url for platform, url in (base_urls or {}).items()}
+        elsewhere = (warehouse or {}) | {
+            f"{platform.upper()}_BASE_URL": url for platform, url in (base_urls or {}).items()
+        }
         settings = Settings.from_environment({**environment, **elsewhere, "PIPELINE_NOW": now.isoformat()})
         chosen = platforms or ("linkedin", "twitter", "facebook", "instagram")
         accounts = [account for platform in chosen for account in due_accounts(settings, platform)]
