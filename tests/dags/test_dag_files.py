@@ -32,6 +32,7 @@ def test_every_dag_is_there_and_no_file_fails(bag: DagBag) -> None:
     assert set(bag.dags) == EXPECTED
 
 
+@pytest.mark.fault("D12")
 def test_parsing_touches_neither_network_nor_database(tmp_path: Path) -> None:
     program = """
         import socket, sys

@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[2]
 POST = next(iter(GOOD["twitter__posts"]))
 
 
+@pytest.mark.fault("D05")
 def test_the_watermark_never_moves_backwards(world: World) -> None:
     for until in (AS_OF, AS_OF - timedelta(days=3)):
         world.run("twitter__posts", until=until)
@@ -100,6 +101,7 @@ def test_a_profile_without_change_passes(world: World) -> None:
     assert world.watermark("linkedin__profile") == AS_OF
 
 
+@pytest.mark.fault("E08")
 def test_an_empty_list_where_posts_were_is_believed_the_second_time(world: World) -> None:
     window = {"since": AS_OF - timedelta(days=28)}
     world.run("twitter__posts", good("twitter__posts"), **window)
