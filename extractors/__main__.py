@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 
-from extractors import accounts, quarantine, status
+from extractors import accounts, drift, quarantine, status
 from extractors.errors import ConfigurationError, PipelineError, WarehouseUnavailable
 from extractors.extract import RunResult, chosen_streams, extract_account
 from extractors.migrate import migrate
@@ -77,6 +77,8 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--force", action="store_true", help="ignore a 'not before' learned from a platform")
             command.add_argument("--docs", type=Path, metavar="DIR", help="write Great Expectations' data docs here")
     _quarantine_commands(commands)
+    drifting = _command(commands, "drift", "fields the platforms added, changed in type, or stopped sending", _drift)
+    drifting.add_argument("--platform", action="append", choices=list(PLATFORMS), help="only this platform; repeatable")
     return parser
 
 
@@ -191,8 +193,9 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
         _print_run_summary(results, len(gates) - len(refused))
     for line in (*_warnings(results), *dict.fromkeys(_failure_line(result) for result in failed)):
         print(line, file=sys.stderr)
-    for line in (line for gate in refused for line in gate.lines()):
-        print(f"refused: {line}", file=sys.stderr)
+    for gate in gates:
+        for line in gate.lines():
+            print(f"{'quarantined' if gate.passed else 'refused'}: {line}", file=sys.stderr)
     return SOME_FAILED if failed or refused else OK
 
 
@@ -242,6 +245,14 @@ def _status(settings: Settings, options: argparse.Namespace) -> int:
     with closing(settings.warehouse.connect()) as connection:
         lines = status.latest(connection, options.platform, options.business)
     _say(options, [line.as_dict() for line in lines], status.table(lines))
+    return OK
+
+
+def _drift(settings: Settings, options: argparse.Namespace) -> int:
+    with closing(settings.warehouse.connect()) as connection:
+        found = drift.drifted(connection, options.platform)
+    text = "\n".join(map(str, found)) or "No field is new, of another type, or gone."
+    _say(options, [field.as_dict() for field in found], text)
     return OK
 
 

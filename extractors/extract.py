@@ -118,6 +118,7 @@ class _Reader:
                 as_of=now,
                 since=window_since(self.connection, self.account, stream, self.since),
                 until=until,
+                kind="asked" if self.since or self.until else "scheduled",
             )
         except PipelineError as error:
             return _unopened(self.account, stream, error)

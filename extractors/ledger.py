@@ -43,9 +43,9 @@ where business_id = %(business_id)s and platform = %(platform)s and account_id =
 
 OPEN = """
 insert into ops.extract_runs
-    (run_id, business_id, platform, account_id, stream, as_of, window_since, window_until, lease_expires_at)
+    (run_id, business_id, platform, account_id, stream, kind, as_of, window_since, window_until, lease_expires_at)
 values
-    (%(run_id)s, %(business_id)s, %(platform)s, %(account_id)s, %(stream)s, %(as_of)s, %(window_since)s,
+    (%(run_id)s, %(business_id)s, %(platform)s, %(account_id)s, %(stream)s, %(kind)s, %(as_of)s, %(window_since)s,
     %(window_until)s, clock_timestamp() + interval '10 minutes')
 on conflict do nothing
 returning lease_epoch
@@ -83,6 +83,7 @@ def open_run(
     as_of: datetime,
     since: datetime | None,
     until: datetime,
+    kind: str = "scheduled",
 ) -> Opened:
     """Take up an interrupted run of the same window, or begin a new one.
 
@@ -97,6 +98,7 @@ def open_run(
         "as_of": as_of,
         "window_since": since,
         "window_until": until,
+        "kind": kind,
     }
     quarantined = _quarantined_runs(connection, values)
     with connection.transaction():
