@@ -54,7 +54,13 @@ DECIDE = "update ops.extract_runs set gate = %s, gate_report = %s where run_id =
 
 ADVANCE = """
 insert into ops.cursors as stored (business_id, platform, account_id, stream, watermark, run_id)
-values (%(business_id)s, %(platform)s, %(account_id)s, %(stream)s, %(watermark)s, %(run_id)s)
+select %(business_id)s, %(platform)s, %(account_id)s, %(stream)s, %(watermark)s, %(run_id)s
+-- Days asked for before anything was read whole leave all that is older unread: no watermark yet.
+where %(kind)s <> 'asked' or %(window_since)s::timestamptz is null or exists (
+    select from ops.cursors
+    where business_id = %(business_id)s and platform = %(platform)s and account_id = %(account_id)s
+        and stream = %(stream)s
+)
 on conflict (business_id, platform, account_id, stream) do update
 set watermark = excluded.watermark, run_id = excluded.run_id, updated_at = clock_timestamp()
 where excluded.watermark > stored.watermark
@@ -263,5 +269,6 @@ def _watermark(run: Run) -> dict[str, Any]:
         "stream": run.stream,
         "watermark": run.window_until,
         "window_since": run.window_since,
+        "kind": run.kind,
         "run_id": run.run_id,
     }

@@ -29,7 +29,7 @@ alter table ops.quarantine
     add column last_seen_at timestamptz;
 update ops.quarantine set last_run_id = run_id, last_seen_at = observed_at;
 alter table ops.quarantine alter column last_run_id set not null, alter column last_seen_at set not null;
-comment on column ops.quarantine.read is 'The list that brought it; with the step, ids, metrics and window it was asked.';
+comment on column ops.quarantine.read is 'The list that brought it; the next columns are what was asked.';
 comment on column ops.quarantine.times is 'How often the very same came while this was open.';
 -- What stays broken is one entry, however often it is read again. A long id would not fit an index row; an answer as a
 -- whole is another one for each list and step.
@@ -60,7 +60,7 @@ create view ops.schema_drift as
 select stream, path, json_type, drift, first_seen_at, last_seen_at, occurrences, example_hash
 from ops.schema_paths
 where drift is not null;
-comment on view ops.schema_drift is 'Fields that came later, and known fields of another type; `python -m extractors drift`.';
+comment on view ops.schema_drift is 'Fields that came later, and known fields of another type.';
 """
 
 
