@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 
 from extractors import accounts, drift, quarantine, status
-from extractors.errors import ConfigurationError, PipelineError, WarehouseUnavailable
+from extractors.errors import ConfigurationError, PipelineError, WarehouseUnavailable, printable
 from extractors.extract import RunResult, chosen_streams, extract_account
 from extractors.migrate import migrate
 from extractors.plan import plan
@@ -271,7 +271,7 @@ def _show(settings: Settings, options: argparse.Namespace) -> int:
         (entry,) = quarantine.named(connection, [options.id])
         body = quarantine.body_of(connection, entry)
     facts = entry.as_dict()
-    lines = [f"{name:<13} {quarantine.printable(str(value))}" for name, value in facts.items() if value is not None]
+    lines = [f"{name:<13} {printable(str(value))}" for name, value in facts.items() if value is not None]
     facts["body_base64"] = base64.b64encode(body).decode()
     _say(options, facts, "\n".join([*lines, "", quarantine.printable_body(body)]))
     return OK

@@ -5,16 +5,25 @@ from __future__ import annotations
 from datetime import datetime
 
 
+def printable(text: str) -> str:
+    """Return a text that no terminal and no log obeys: control, invisible and bidi characters become escapes."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
 class PipelineError(Exception):
-    """Base of all expected failures: `what` happened, and the `remedy` a person or the scheduler can apply."""
+    """Base of all expected failures: `what` happened, and the `remedy` a person or the scheduler can apply.
+
+    Both are one line each, whatever a platform said.
+    """
 
     #: One word for `status` and the Airflow UI: wait, renew, fix the permission, look at the contract...
     action = "look"
 
     def __init__(self, what: str, remedy: str) -> None:
-        super().__init__(what, remedy)
-        self.what = what
-        self.remedy = remedy
+        self.what, self.remedy = printable(what), printable(remedy)
+        super().__init__(self.what, self.remedy)
 
     def __str__(self) -> str:
         return f"{self.what}; {self.remedy}"

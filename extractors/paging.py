@@ -13,7 +13,7 @@ from extractors.capabilities import Fetched, MetricRejected, Negotiation, Silenc
 from extractors.errors import ContractBroken
 from extractors.http import Client
 from extractors.load import Asked, Lease, Page, quarantine
-from extractors.shape import LOOK
+from extractors.shape import LOOK, foreseen
 from extractors.spec import Params, Record, Scope, Unread
 from extractors.steps import Step
 from extractors.strict_json import original
@@ -60,7 +60,8 @@ def _fetch(
             quarantine(connection, lease, None, error, error.body, datetime.now(UTC), asked)
         raise
     try:
-        return Fetched(answer, read.records(scope, answer.body), read.next_page(answer.body, params))
+        with foreseen(read, scope, answer.body):
+            return Fetched(answer, read.records(scope, answer.body), read.next_page(answer.body, params))
     except MetricRejected:
         raise
     except ContractBroken as error:

@@ -17,10 +17,18 @@ from psycopg.rows import class_row
 
 from extractors import ledger
 from extractors.accounts import enabled_accounts
-from extractors.errors import AlreadyRunning, ConfigurationError, ContractBroken, Mended, PipelineError
+from extractors.errors import (
+    AlreadyRunning,
+    ConfigurationError,
+    ContractBroken,
+    Mended,
+    PipelineError,
+    printable,
+)
 from extractors.load import Lease, Page, Unstorable, land
 from extractors.registry import PLATFORMS
 from extractors.settings import Settings
+from extractors.shape import foreseen
 from extractors.spec import Account, Read, Record, Scope, Stream, Unread
 from extractors.steps import DONE
 from extractors.strict_json import NotStrictJson, parse
@@ -144,13 +152,6 @@ class Replayed:
         if self.open_because is not None:
             return f"{self.quarantine_id} stays open: {printable(self.open_because)}"
         return f"{self.quarantine_id} resolved by run {self.run_id}: {self.stored} stored, {self.unchanged} unchanged"
-
-
-def printable(text: str) -> str:
-    """Return a text that no terminal obeys: control, invisible and bidi characters become escapes."""
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def printable_body(body: bytes) -> str:
@@ -335,12 +336,8 @@ def _scope(entry: Entry, account: Account) -> Scope:
 def _read_again(read: Read, scope: Scope, parsed: Any, entry: Entry) -> Sequence[Record | Unread]:
     """Read an answer, or one element of a batch's. Raises ContractBroken for what it cannot be."""
     body = [parsed] if read.form is not None and entry.record_key is not None else parsed
-    try:
+    with foreseen(read, scope, body):
         records = read.records(scope, body)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        # Entries from before it was kept what they were asked for.
-        why = f"{read.name}: it cannot be read by itself ({type(error).__name__})"
-        raise ContractBroken(why, "read its days again with `run --since D --until D`") from None
     if not any(isinstance(item, Record) for item in records):
         failed = next((item.error for item in records if isinstance(item, Unread)), None)
         raise failed or ContractBroken(f"{read.name}: it holds no records", "read the list again with `run`")
