@@ -50,7 +50,8 @@ lint: setup ## Check style, types, SQL and the lock file
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint dbt_project --config dbt_project/.sqlfluff
 
-soak: setup ## Kill thousands of extractions, stop databases under them; an hour at most
+soak: setup ## Kill thousands of extractions, stop databases under them, fuzz half a million bodies
+	FUZZ_EXAMPLES=500000 $(BIN)/python -m pytest -s tests/extractors/test_fuzz.py tests/extractors/test_fuzz_readers.py
 	$(BIN)/python -m tests.crashes --kills 2000 --stops 100 --minutes 60
 
 bench: setup ## Run the benchmarks; writes benchmarks/results/
