@@ -6,7 +6,7 @@ An entry is open until a replay of it passed the gate. A note says that a record
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,7 +29,7 @@ from extractors.load import Lease, Page, Unstorable, land
 from extractors.registry import PLATFORMS
 from extractors.settings import Settings
 from extractors.shape import foreseen
-from extractors.spec import Account, Read, Record, Scope, Stream, Unread
+from extractors.spec import Account, Platform, Read, Record, Scope, Stream, Unread
 from extractors.steps import DONE
 from extractors.strict_json import NotStrictJson, parse
 
@@ -195,7 +195,13 @@ def body_of(connection: Connection, entry: Entry) -> bytes:
     return bytes(row[0]) if row else b""
 
 
-def replay(settings: Settings, ids: Sequence[int] | None, *, read: str | None = None) -> list[Replayed]:
+def replay(
+    settings: Settings,
+    ids: Sequence[int] | None,
+    *,
+    read: str | None = None,
+    platforms: Mapping[str, Platform] = PLATFORMS,
+) -> list[Replayed]:
     """Read entries again (all open ones for None), each under a run of its own, and take those runs through the gate.
 
     An entry is resolved once its run passed; everything else stays open and says why. `read` names the list that
@@ -212,7 +218,7 @@ def replay(settings: Settings, ids: Sequence[int] | None, *, read: str | None = 
                     results.append(Replayed(quarantine_id=entry.quarantine_id, already=_already(entry)))
                 continue
             try:
-                landed[entry.quarantine_id] = _land(connection, entry, read)
+                landed[entry.quarantine_id] = _land(connection, platforms, entry, read)
             except (PipelineError, NotStrictJson, psycopg.DataError, psycopg.IntegrityError) as error:
                 reason = " ".join(str(error).split())
                 results.append(Replayed(quarantine_id=entry.quarantine_id, open_because=reason))
@@ -244,9 +250,9 @@ def _through_the_gate(
     return results
 
 
-def _land(connection: Connection, entry: Entry, read: str | None) -> Replayed:
+def _land(connection: Connection, platforms: Mapping[str, Platform], entry: Entry, read: str | None) -> Replayed:
     """Land one entry under a new run, whole or not at all. Raises what keeps it open."""
-    stream, account = _owner(connection, entry)
+    stream, account = _owner(connection, platforms, entry)
     run_id = str(uuid.uuid4())
     with connection.transaction():
         taken = connection.execute(TAKE, (entry.quarantine_id,)).fetchone()
@@ -279,8 +285,8 @@ def _quarantined_runs(connection: Connection, account: Account, stream: Stream) 
     return tuple(row[0] for row in rows)
 
 
-def _owner(connection: Connection, entry: Entry) -> tuple[Stream, Account]:
-    platform = PLATFORMS.get(entry.platform)
+def _owner(connection: Connection, platforms: Mapping[str, Platform], entry: Entry) -> tuple[Stream, Account]:
+    platform = platforms.get(entry.platform)
     stream = next((each for each in platform.streams if each.full_name == entry.stream), None) if platform else None
     if stream is None:
         raise ConfigurationError(f"there is no stream {entry.stream} any more", "keep the entry, or delete it by hand")
