@@ -50,9 +50,9 @@ lint: setup ## Check style, types, SQL and the lock file
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint dbt_project --config dbt_project/.sqlfluff
 
-soak: setup ## Kill thousands of extractions, stop databases under them, then fuzz; an hour or two
+soak: setup ## Fuzz half a million bodies, kill thousands of extractions, stop databases; an hour or two
+	FUZZ_EXAMPLES=500000 $(BIN)/python -m pytest -s tests/extractors/test_fuzz.py tests/extractors/test_fuzz_readers.py
 	$(BIN)/python -m tests.crashes --kills 2000 --stops 100 --minutes 60
-	FUZZ_EXAMPLES=500000 $(BIN)/python -m pytest tests/extractors/test_fuzz.py
 
 bench: setup ## Run the benchmarks; writes benchmarks/results/
 	$(BIN)/python -m benchmarks

@@ -57,8 +57,8 @@ def validate(asked: argparse.Namespace) -> int:
     if asked.json:
         print(json.dumps([asdict(result) for result in results], indent=2))
     else:
-        for result in refused:
-            print(*result.lines(), sep="\n")
+        for result in results:
+            print(*(f"{line}\n" for line in result.lines()), sep="", end="")
         rows = sum(result.rows for result in results)
         print(f"{len(results)} runs with {rows} rows: {len(results) - len(refused)} passed, {len(refused)} quarantined")
     return 1 if refused else 0

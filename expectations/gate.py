@@ -22,6 +22,7 @@ from expectations.runs import Failure, Run
 from extractors.errors import PipelineError
 from extractors.registry import streams
 from extractors.settings import Settings
+from extractors.spec import Stream
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationSuiteValidationResult
@@ -31,7 +32,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateResult:
-    """What the gate decided on one run; `report` is what stands in ops.extract_runs.gate_report."""
+    """What the gate decided on one run; `report` is what stands in ops.extract_runs.gate_report.
+
+    A run that passed although some expectation failed has `set_aside` records in the quarantine.
+    """
 
     run_id: str
     stream: str
@@ -40,6 +44,7 @@ class GateResult:
     passed: bool
     rows: int
     report: list[dict[str, Any]]
+    set_aside: int = 0
 
     def lines(self) -> list[str]:
         """Return one line per failure: where, what should hold, which rows, and where to look."""
@@ -47,9 +52,14 @@ class GateResult:
             f"{self.stream}, account {self.account_id} of business {self.business_id}, run {self.run_id}: "
             f"{item['expectation']} failed: {item['explanation']}"
             + (f"; {item['count']} row(s): {', '.join(item['rows'][:3])}" if item["rows"] else "")
-            + f"; look at raw.{self.stream} where run_id = '{self.run_id}', see docs/runbook.md#gate"
+            + f"; {self._look()}, see docs/runbook.md#gate"
             for item in self.report
         ]
+
+    def _look(self) -> str:
+        if self.passed:
+            return "set aside, the rest of the run passed; look with `python -m extractors quarantine list`"
+        return f"look at raw.{self.stream} where run_id = '{self.run_id}'"
 
 
 def validate_pending(
@@ -100,7 +110,7 @@ def judge_stream(
     connection: psycopg.Connection[Any], name: str, waiting: Sequence[Run]
 ) -> tuple[dict[str, list[Failure]], Verdict | None]:
     """Return the failures of each run of a stream, and the validation of its rows if there are any."""
-    stream = next((stream for stream in streams() if stream.full_name == name), None)
+    stream = _registered(name)
     if stream is None:
         says = "the registry does not know this stream any more, so nothing can judge it"
         return {run.run_id: [ledger.refusal("stream_is_registered", says)] for run in waiting}, None
@@ -112,6 +122,10 @@ def judge_stream(
     return failures, verdict
 
 
+def _registered(name: str) -> Stream | None:
+    return next((stream for stream in streams() if stream.full_name == name), None)
+
+
 def decide(
     connection: psycopg.Connection[Any], waiting: Sequence[Run], failures: dict[str, list[Failure]]
 ) -> list[GateResult]:
@@ -119,15 +133,17 @@ def decide(
     results = []
     for run in waiting:
         found = failures[run.run_id]
-        if ledger.decide(connection, run, found):
+        moved = ledger.decide(connection, run, found, _registered(run.stream))
+        if moved is not None:
             result = GateResult(
                 run_id=run.run_id,
                 stream=run.stream,
                 account_id=run.account_id,
                 business_id=run.business_id,
-                passed=not found,
-                rows=run.stored,
+                passed=moved > 0 or not found,
+                rows=run.stored - moved,
                 report=[failure.as_json() for failure in found],
+                set_aside=moved,
             )
             results.append(result)
             for line in result.lines():

@@ -61,15 +61,18 @@ def common(stream: Stream) -> dict[str, sql.Composable]:
 def metrics(declared: Fields) -> dict[str, sql.Composable]:
     """Columns that name the metrics which are no number, and those below zero."""
     counted = (*declared.metrics, *declared.signed)
-    wrong = [named(path, f'{path} ? (@.type() != "number" && @.type() != "null")', "type") for path in counted]
-    below = [named(path, f"{path} ? (@ < 0)", "number") for path in declared.metrics]
+    # `type()` is asked of the value itself: a filter would look into a list, and take a list of numbers for one.
+    wrong = [named(path, f'{path}.type() ? (@ != "number" && @ != "null")', "is of type") for path in counted]
+    below = [named(path, f"{path} ? (@ < 0)", "=") for path in declared.metrics]
     if declared.insights:
-        wrong.append(text_at(f"{declared.insights} ? ({any_value('exists (@.{0} ? (' + NO_NUMBER + '))')}).name"))
+        wrong.append(
+            text_at(f"{declared.insights} ? ({any_value('exists (@.{0}.type() ? (' + NO_NUMBER + '))')}).name")
+        )
         below.append(text_at(f"{declared.insights} ? ({any_value('@.{0} < 0')}).name"))
     return {"metrics_not_numbers": joined(wrong), "metrics_below_zero": joined(below)}
 
 
-NO_NUMBER = '@.type() != "number" && @.type() != "object" && @.type() != "null"'
+NO_NUMBER = '@ != "number" && @ != "object" && @ != "null"'
 
 
 def any_value(condition: str) -> str:
@@ -146,11 +149,10 @@ def instant(paths: Sequence[str], unit: Unit) -> sql.Composed:
     return sql.SQL("ops.instant_of({})").format(text_of(paths))
 
 
-def named(path: str, condition: str, what: str) -> sql.Composed:
-    """Return an expression `path = -3` or `path is a string`, NULL where no value meets the condition."""
-    found = first(condition)
-    said = sql.SQL("' is of type ' || jsonb_typeof({})") if what == "type" else sql.SQL("' = ' || left(({})::text, 40)")
-    return sql.SQL("{} || {}").format(sql.Literal(path), said.format(found))
+def named(path: str, condition: str, verb: str) -> sql.Composed:
+    """Return an expression `path = -3` or `path is of type string`, NULL where no value meets the condition."""
+    said = sql.SQL("left({} #>> '{{}}', 40)").format(first(condition))
+    return sql.SQL("{} || {}").format(sql.Literal(f"{path} {verb} "), said)
 
 
 def first(path: str) -> sql.Composed:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import psycopg
 
+from expectations.aside import MOST_ROWS
 from expectations.projection import projection
 from expectations.runs import Failure, Run
 from extractors.errors import PipelineError
@@ -30,10 +31,11 @@ class GateBroken(PipelineError):
 
 @dataclass(slots=True)
 class Found:
-    """One expectation's failing rows in one run, gathered over the portions."""
+    """One expectation's failing rows in one run, gathered over the portions; `keys` while they are few."""
 
     column: str
     says: str
+    keys: dict[str, str] = field(default_factory=dict)
     rows: list[str] = field(default_factory=list)
     examples: list[str] = field(default_factory=list)
     count: int = 0
@@ -94,6 +96,8 @@ def gather(stream: Stream, single: ExpectationValidationResult, found: dict[tupl
     for row in index:
         rows = found.setdefault((row["run_id"], config.type, str(config.notes)), Found(column, str(config.notes)))
         rows.count += 1
+        if len(rows.keys) <= MOST_ROWS:
+            rows.keys.setdefault(row["record_key"], str(row[column]))
         if len(rows.rows) < ROWS_NAMED:
             rows.rows.append(row["record_key"])
             rows.examples.append(str(row[column]))
@@ -116,4 +120,5 @@ def failure(expectation: str, rows: Found) -> Failure:
         rows=tuple(rows.rows),
         count=rows.count,
         explanation=f"{rows.says}; {rows.rows[0]} has {rows.column}: {rows.examples[0]}",
+        keys={key: f"{rows.says}; it has {rows.column}: {example}" for key, example in rows.keys.items()},
     )

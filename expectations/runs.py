@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from expectations import aside, learned
 from expectations.fields import fields_of
 from expectations.projection import instant
 from extractors.errors import WarehouseUnavailable
@@ -23,14 +24,20 @@ LEDGER_CHECKS = {
     "rows_as_counted": "raw holds as many rows of a run and its account as the ledger counts",
     "profile_is_complete": "a complete run of a profile lists every record of it",
     "posts_are_still_listed": "posts: an empty list where posts were is believed only when a second run says the same",
+    "quarantine_budget": "at most one record in a hundred, and never more than 50, could not be read",
     "stream_is_registered": "the registry knows the stream",
 }
 
 PENDING = """
 select
-    run_id::text, business_id, platform, account_id, stream, state, lease_epoch, stored, listed,
-    window_since, window_until
-from ops.extract_runs
+    run_id::text, business_id, platform, account_id, stream, kind, state, lease_epoch, stored, listed,
+    window_since, window_until,
+    (
+        select count(*) from ops.quarantine as entry
+        where entry.last_run_id = run.run_id and entry.record_key is not null and entry.resolved_at is null
+            and entry.reason = any(%(unreadable)s)
+    ) as unread
+from ops.extract_runs as run
 where gate = 'pending' and state in ('complete', 'failed')
     and (%(platforms)s::text[] is null or platform = any(%(platforms)s))
 order by stream, started_at
@@ -47,7 +54,13 @@ DECIDE = "update ops.extract_runs set gate = %s, gate_report = %s where run_id =
 
 ADVANCE = """
 insert into ops.cursors as stored (business_id, platform, account_id, stream, watermark, run_id)
-values (%(business_id)s, %(platform)s, %(account_id)s, %(stream)s, %(watermark)s, %(run_id)s)
+select %(business_id)s, %(platform)s, %(account_id)s, %(stream)s, %(watermark)s, %(run_id)s
+-- Days asked for before anything was read whole leave all that is older unread: no watermark yet.
+where %(kind)s <> 'asked' or %(window_since)s::timestamptz is null or exists (
+    select from ops.cursors
+    where business_id = %(business_id)s and platform = %(platform)s and account_id = %(account_id)s
+        and stream = %(stream)s
+)
 on conflict (business_id, platform, account_id, stream) do update
 set watermark = excluded.watermark, run_id = excluded.run_id, updated_at = clock_timestamp()
 where excluded.watermark > stored.watermark
@@ -82,7 +95,7 @@ select
         from ops.extract_runs as earlier
         where earlier.business_id = %(business_id)s and earlier.platform = %(platform)s
             and earlier.account_id = %(account_id)s and earlier.stream = %(stream)s
-            and earlier.state = 'complete' and earlier.gate <> 'pending'
+            and earlier.state = 'complete' and earlier.gate <> 'pending' and earlier.kind <> 'replay'
         order by earlier.started_at desc
         limit 1
     )
@@ -99,23 +112,34 @@ class Run:
     platform: str
     account_id: str
     stream: str
+    kind: str
     state: str
     lease_epoch: int
     stored: int
     listed: int
     window_since: datetime | None
     window_until: datetime
+    unread: int
+
+    @property
+    def is_whole(self) -> bool:
+        """It read all that it set out to read; a replay brings one answer."""
+        return self.state == "complete" and self.kind != "replay"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """One expectation that one run did not meet, with up to twenty of its rows."""
+    """One expectation that one run did not meet, with up to twenty of its rows.
+
+    `keys`: what is wrong with each record, while they are few enough to be set aside.
+    """
 
     expectation: str
     column: str | None
     rows: tuple[str, ...]
     count: int
     explanation: str
+    keys: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Return the form kept in ops.extract_runs.gate_report."""
@@ -130,9 +154,10 @@ class Failure:
 
 def pending(connection: Connection, platforms: Sequence[str] | None) -> list[Run]:
     """Return the finished runs without a judgement. Raises WarehouseUnavailable when `ops` is not there."""
+    values = {"platforms": list(platforms) if platforms else None, "unreadable": list(aside.UNREADABLE)}
     try:
         with connection.cursor(row_factory=class_row(Run)) as cursor:
-            return cursor.execute(PENDING, {"platforms": list(platforms) if platforms else None}).fetchall()
+            return cursor.execute(PENDING, values).fetchall()
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
         raise WarehouseUnavailable(
             "the warehouse has no run ledger (ops.extract_runs)", "run `python -m extractors migrate`"
@@ -150,6 +175,7 @@ def ledger_failures(connection: Connection, stream: Stream, runs: Sequence[Run])
     return {
         run.run_id: [
             *_rows_as_counted(run, counted[run.run_id]),
+            *_within_budget(run),
             *(_complete_profile(stream, run) if stream.name == "profile" else []),
             *(_posts_still_listed(connection, stream, run) if stream.name == "posts" else []),
         ]
@@ -171,9 +197,19 @@ def _rows_as_counted(run: Run, rows: int) -> list[Failure]:
     ]
 
 
+def _within_budget(run: Run) -> list[Failure]:
+    if aside.is_tolerable(run.unread, run.listed):
+        return []
+    says = (
+        f"{run.unread} of {run.listed} records could not be read, more than one in a hundred or more than "
+        f"{aside.MOST_ROWS}; `python -m extractors quarantine list` shows them"
+    )
+    return [refusal("quarantine_budget", says, run.unread)]
+
+
 def _complete_profile(stream: Stream, run: Run) -> list[Failure]:
     expected = len(stream.reads)
-    if run.state != "complete" or run.listed >= expected:
+    if not run.is_whole or run.listed >= expected:
         return []
     says = f"a complete run of a profile lists {expected} record(s), this one {run.listed}: the answer was empty"
     return [refusal("profile_is_complete", says, expected - run.listed)]
@@ -182,7 +218,7 @@ def _complete_profile(stream: Stream, run: Run) -> list[Failure]:
 def _posts_still_listed(connection: Connection, stream: Stream, run: Run) -> list[Failure]:
     """An empty list where posts were is not believed at once: a second run that says the same is."""
     declared = fields_of(stream.full_name, stream.kind)
-    if run.state != "complete" or run.listed > 0 or not declared.published:
+    if not run.is_whole or run.listed > 0 or not declared.published:
         return []
     published = instant(declared.published, declared.unit)
     values = {
@@ -204,25 +240,35 @@ def _posts_still_listed(connection: Connection, stream: Stream, run: Run) -> lis
     return [refusal("posts_are_still_listed", says, posts)]
 
 
-def decide(connection: Connection, run: Run, failures: Sequence[Failure]) -> bool:
+def decide(connection: Connection, run: Run, failures: Sequence[Failure], stream: Stream | None = None) -> int | None:
     """Write the judgement of a run, and move its cursor if it is complete and passed, in one transaction.
 
-    Returns False, having written nothing, when the run is not the one that was judged any more.
+    Few bad records are set aside and the others pass. Returns how many were, or None, having written nothing, when the
+    run is not the one that was judged any more.
     """
     with connection.transaction():
         if connection.execute(STILL_THE_SAME, (run.run_id, run.state, run.lease_epoch)).fetchone() is None:
-            return False
+            return None
+        bad = aside.records(run, failures) if stream else None
+        passed = bad is not None or not failures
+        if stream is not None and run.stored > 0:
+            learned.learn(connection, stream, run, passed=passed)
+        moved = aside.move(connection, run, bad) if bad else 0
         report = Jsonb([failure.as_json() for failure in failures])
-        connection.execute(DECIDE, ("quarantined" if failures else "passed", report, run.run_id))
-        if run.state == "complete" and not failures:
-            values = {
-                "business_id": run.business_id,
-                "platform": run.platform,
-                "account_id": run.account_id,
-                "stream": run.stream,
-                "watermark": run.window_until,
-                "window_since": run.window_since,
-                "run_id": run.run_id,
-            }
-            connection.execute(ADVANCE, values)
-    return True
+        connection.execute(DECIDE, ("passed" if passed else "quarantined", report, run.run_id))
+        if run.is_whole and passed:
+            connection.execute(ADVANCE, _watermark(run))
+    return moved
+
+
+def _watermark(run: Run) -> dict[str, Any]:
+    return {
+        "business_id": run.business_id,
+        "platform": run.platform,
+        "account_id": run.account_id,
+        "stream": run.stream,
+        "watermark": run.window_until,
+        "window_since": run.window_since,
+        "kind": run.kind,
+        "run_id": run.run_id,
+    }

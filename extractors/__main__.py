@@ -16,7 +16,7 @@ from typing import Any
 
 import psycopg
 
-from extractors import accounts, credential_commands, expiry, quarantine, redaction, status
+from extractors import accounts, credential_commands, drift, expiry, quarantine, redaction, status
 from extractors.crew import WORKERS, Crew
 from extractors.errors import ConfigurationError, PipelineError, WarehouseUnavailable
 from extractors.extract import Asked, chosen_streams
@@ -92,6 +92,8 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--problems", action="store_true", help="only what needs a look")
     _quarantine_commands(commands)
     credential_commands.add_commands(commands, _command)
+    drifting = _command(commands, "drift", "fields the platforms added, changed in type, or stopped sending", _drift)
+    drifting.add_argument("--platform", action="append", choices=list(PLATFORMS), help="only this platform; repeatable")
     return parser
 
 
@@ -206,6 +208,14 @@ def _status(settings: Settings, options: argparse.Namespace) -> int:
     return OK
 
 
+def _drift(settings: Settings, options: argparse.Namespace) -> int:
+    with closing(settings.warehouse.connect()) as connection:
+        found = drift.drifted(connection, options.platform)
+    text = "\n".join(map(str, found)) or "No field is new, of another type, or gone."
+    _say(options, [field.as_dict() for field in found], text)
+    return OK
+
+
 def _list(settings: Settings, options: argparse.Namespace) -> int:
     with closing(settings.warehouse.connect()) as connection:
         found = quarantine.entries(
@@ -221,7 +231,7 @@ def _show(settings: Settings, options: argparse.Namespace) -> int:
         (entry,) = quarantine.named(connection, [options.id])
         body = quarantine.body_of(connection, entry)
     facts = entry.as_dict()
-    lines = [f"{name:<13} {quarantine.printable(str(value))}" for name, value in facts.items() if value is not None]
+    lines = [f"{name:<13} {redaction.printable(str(value))}" for name, value in facts.items() if value is not None]
     facts["body_base64"] = base64.b64encode(body).decode()
     _say(options, facts, "\n".join([*lines, "", quarantine.printable_body(body)]))
     return OK

@@ -147,7 +147,8 @@ class Reader:
             self.stop.check(str(self.account))
             since = window_since(self.connection, self.account, stream, asked.since)
             opening = partial(ledger.open_run, self.connection, self.account, stream, as_of=now, since=since)
-            opening = partial(opening, until=until, origin=asked.origin, holder=self.holder)
+            kind = "asked" if asked.since or asked.until else "scheduled"
+            opening = partial(opening, until=until, kind=kind, origin=asked.origin, holder=self.holder)
             opened = patiently(opening, str(self.account))
         except PipelineError as error:
             return unopened(self.account, stream, error)

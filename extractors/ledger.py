@@ -58,10 +58,10 @@ where business_id = %(business_id)s and platform = %(platform)s and account_id =
 
 OPEN = """
 insert into ops.extract_runs
-    (run_id, business_id, platform, account_id, stream, as_of, window_since, window_until, lease_expires_at,
+    (run_id, business_id, platform, account_id, stream, kind, as_of, window_since, window_until, lease_expires_at,
     origin, attempt, holder_pid, holder_started_at)
 values
-    (%(run_id)s, %(business_id)s, %(platform)s, %(account_id)s, %(stream)s, %(as_of)s, %(window_since)s,
+    (%(run_id)s, %(business_id)s, %(platform)s, %(account_id)s, %(stream)s, %(kind)s, %(as_of)s, %(window_since)s,
     %(window_until)s, clock_timestamp() + interval '10 minutes',
     %(origin)s, coalesce(%(attempt)s, 0), %(holder_pid)s, %(holder_started_at)s)
 on conflict do nothing
@@ -148,6 +148,7 @@ def open_run(
     as_of: datetime,
     since: datetime | None,
     until: datetime,
+    kind: str = "scheduled",
     origin: Origin | None = None,
     holder: Holder | None = None,
 ) -> Opened:
@@ -168,6 +169,7 @@ def open_run(
         "attempt": origin.attempt if origin else None,
         "holder_pid": holder.pid if holder else None,
         "holder_started_at": holder.started_at if holder else None,
+        "kind": kind,
     }
     quarantined = _quarantined_runs(connection, values)
     with connection.transaction():

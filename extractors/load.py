@@ -20,7 +20,7 @@ from psycopg.types.json import Jsonb
 from extractors import arrays
 from extractors.errors import ContractBroken, LeaseLost, Mended, PipelineError
 from extractors.shape import LOOK
-from extractors.spec import Account, Record, Stream, Unread
+from extractors.spec import Account, Record, Scope, Stream, Unread
 from extractors.strict_json import REPLACEMENT, UNSTORABLE, NotStrictJson, StorableRow, original, storable_row
 
 # Small enough that the server starts early, large enough that a statement costs little beside its rows (measured).
@@ -63,10 +63,20 @@ update ops.extract_runs set
 where run_id = %(run_id)s and lease_epoch = %(lease_epoch)s and state = 'running'
 """
 
+# What comes again just as it came, and is still open, is one entry.
 QUARANTINE = """
-insert into ops.quarantine
-    (run_id, business_id, platform, account_id, stream, record_key, reason, detail, body, observed_at)
-values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+insert into ops.quarantine as known
+    (run_id, business_id, platform, account_id, stream, record_key, reason, detail, body, observed_at,
+    read, step, ids, metrics, window_since, window_until, last_run_id, last_seen_at)
+values
+    (%(run_id)s, %(business_id)s, %(platform)s, %(account_id)s, %(stream)s, %(record_key)s, %(reason)s, %(detail)s,
+    %(body)s, %(observed_at)s, %(read)s, %(step)s, %(ids)s, %(metrics)s, %(since)s, %(until)s, %(run_id)s,
+    %(observed_at)s)
+on conflict (
+    business_id, platform, account_id, stream, reason,
+    hashtextextended(coalesce(record_key, coalesce(read, '') || ' ' || coalesce(step, '')), 0), sha256(body)
+) where resolved_at is null do update set
+    times = known.times + 1, last_run_id = excluded.last_run_id, last_seen_at = excluded.last_seen_at
 """
 
 
@@ -93,6 +103,15 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What an answer was asked for: the list, its step, and the scope with its ids, metrics and window."""
+
+    read: str
+    step: str
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """What one call brought: its records, when it came, where to go on, and what it cost.
 
@@ -105,6 +124,7 @@ class Page:
     calls: int
     retries: int
     late: bool = False
+    asked: Asked | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +159,9 @@ def land(connection: psycopg.Connection[Any], lease: Lease, page: Page) -> int:
         landed = _insert_changed(connection, lease, [by_key[key] for key in sorted(by_key)], page)
         unread = landed.refused + [item for item in page.records if isinstance(item, Unread)]
         for record in landed.mended:
-            quarantine(connection, lease, record.key, MENDED, original(record.payload), page.observed_at)
+            quarantine(connection, lease, record.key, MENDED, original(record.payload), page.observed_at, page.asked)
         for item in unread:
-            quarantine(connection, lease, item.key, item.error, item.body, page.observed_at)
+            quarantine(connection, lease, item.key, item.error, item.body, page.observed_at, page.asked)
         values = {
             "run_id": lease.run_id,
             "lease_epoch": lease.epoch,
@@ -228,14 +248,30 @@ def quarantine(
     error: PipelineError,
     body: bytes,
     observed_at: datetime,
+    asked: Asked | None = None,
 ) -> None:
-    """Keep what could not be read, or not as it came, with its bytes and the reason.
+    """Keep what could not be read, or not as it came, with its bytes, the reason and what it was asked for.
 
     `body` is the bytes as they came, or `strict_json.original` of what was parsed from them: so it can be replayed.
     """
     account = lease.account
-    values = (lease.run_id, account.business_id, account.platform, account.account_id, lease.stream.full_name)
-    reason = (type(error).__name__, UNSTORABLE.sub(REPLACEMENT, str(error)))
-    if record_key is not None:
-        record_key = UNSTORABLE.sub(REPLACEMENT, record_key)
-    connection.execute(QUARANTINE, (*values, record_key, *reason, body, observed_at))
+    scope = asked.scope if asked else None
+    values = {
+        "run_id": lease.run_id,
+        "business_id": account.business_id,
+        "platform": account.platform,
+        "account_id": account.account_id,
+        "stream": lease.stream.full_name,
+        "record_key": None if record_key is None else UNSTORABLE.sub(REPLACEMENT, record_key),
+        "reason": type(error).__name__,
+        "detail": UNSTORABLE.sub(REPLACEMENT, str(error)),
+        "body": body,
+        "observed_at": observed_at,
+        "read": asked.read if asked else None,
+        "step": asked.step if asked else None,
+        "ids": list(scope.ids) if scope else None,
+        "metrics": list(scope.metrics) if scope else None,
+        "since": scope.since if scope else None,
+        "until": scope.until if scope else None,
+    }
+    connection.execute(QUARANTINE, values)

@@ -12,9 +12,9 @@ import psycopg
 from extractors.capabilities import Fetched, MetricRejected, Negotiation, Silence
 from extractors.errors import ContractBroken
 from extractors.http import Client
-from extractors.load import Lease, Page, quarantine
-from extractors.shape import LOOK
-from extractors.spec import Params, Read, Record, Scope, Unread
+from extractors.load import Asked, Lease, Page, quarantine
+from extractors.shape import LOOK, foreseen
+from extractors.spec import Params, Record, Scope, Unread
 from extractors.steps import Step
 from extractors.strict_json import original
 
@@ -29,14 +29,14 @@ def pages(
 ) -> Iterator[Page]:
     """Yield the pages of one list, each with the cursor that follows it."""
     read = step.read
-    fetch = partial(_fetch, client, read, connection, lease)
+    fetch = partial(_fetch, client, step, connection, lease)
     asked = Negotiation(connection, lease, client.platform.version, read, step.scope, fetch)
     following: Params | None = params if params is not None else read.params(asked.scope)
     seen: set[tuple[tuple[str, str], ...]] = set()
     while following is not None:
         fetched = asked.page(following)
         if fetched is None:
-            yield _page(client, step, step.scope.now, [], None)
+            yield _page(client, step, asked.scope, step.scope.now, [], None)
             return
         following = None if _left_window(step, fetched.records) else fetched.next_params
         place = tuple(sorted((following or {}).items()))
@@ -45,36 +45,44 @@ def pages(
         seen.add(place)
         is_last = following is None and step.following["read"] != read.name
         silence.note(read, step.scope.since, fetched, is_last=is_last)
-        yield _page(client, step, fetched.answer.at, fetched.records, following)
+        yield _page(client, step, asked.scope, fetched.answer.at, fetched.records, following)
 
 
 def _fetch(
-    client: Client, read: Read, connection: psycopg.Connection[Any], lease: Lease, scope: Scope, params: Params
+    client: Client, step: Step, connection: psycopg.Connection[Any], lease: Lease, scope: Scope, params: Params
 ) -> Fetched:
     """Make one call and take its answer apart; what cannot be read or taken apart is kept."""
+    read, asked = step.read, Asked(read=step.read.name, step=step.key, scope=scope)
     try:
         answer = client.call(read, scope, params)
     except ContractBroken as error:
         if error.body:
-            quarantine(connection, lease, None, error, error.body, datetime.now(UTC))
+            quarantine(connection, lease, None, error, error.body, datetime.now(UTC), asked)
         raise
     try:
-        return Fetched(answer, read.records(scope, answer.body), read.next_page(answer.body, params))
+        with foreseen(read, scope, answer.body):
+            return Fetched(answer, read.records(scope, answer.body), read.next_page(answer.body, params))
     except MetricRejected:
         raise
     except ContractBroken as error:
-        quarantine(connection, lease, None, error, original(answer.body), answer.at)
+        quarantine(connection, lease, None, error, original(answer.body), answer.at, asked)
         raise
 
 
 def _page(
-    client: Client, step: Step, at: datetime, records: Sequence[Record | Unread], next_params: Params | None
+    client: Client,
+    step: Step,
+    scope: Scope,
+    at: datetime,
+    records: Sequence[Record | Unread],
+    next_params: Params | None,
 ) -> Page:
     cursor = step.following
     if next_params is not None:
         cursor = {"read": step.read.name, "step": step.key, "params": dict(next_params)}
     calls, retries = client.tally.take()
-    return Page(records=records, observed_at=at, next_cursor=cursor, calls=calls, retries=retries)
+    asked = Asked(read=step.read.name, step=step.key, scope=scope)
+    return Page(records=records, observed_at=at, next_cursor=cursor, calls=calls, retries=retries, asked=asked)
 
 
 def _left_window(step: Step, records: Sequence[Record | Unread]) -> bool:

@@ -6,7 +6,7 @@ An entry is open until a replay of it passed the gate. A note says that a record
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,22 +15,35 @@ from typing import Any
 import psycopg
 from psycopg.rows import class_row
 
+from extractors import ledger
 from extractors.accounts import enabled_accounts
-from extractors.errors import AlreadyRunning, ConfigurationError, ContractBroken, Mended, PipelineError
+from extractors.errors import (
+    AlreadyRunning,
+    ConfigurationError,
+    ContractBroken,
+    Mended,
+    PipelineError,
+)
 from extractors.load import Lease, Page, Unstorable, land
+from extractors.redaction import printable
 from extractors.registry import PLATFORMS
 from extractors.settings import Settings
-from extractors.spec import Account, Read, Record, Scope, Stream, Unread
+from extractors.shape import foreseen
+from extractors.spec import Account, Platform, Read, Record, Scope, Stream, Unread
 from extractors.steps import DONE
 from extractors.strict_json import NotStrictJson, parse
 
 Connection = psycopg.Connection[Any]
 
+# Their bytes are the record itself, read once already; `SetAside` by the gate.
+WHOLE_RECORDS = frozenset({Unstorable.__name__, "SetAside"})
+
 ENTRIES = """
 select
     entry.quarantine_id, entry.run_id::text, entry.business_id, entry.platform, entry.account_id, entry.stream,
     entry.record_key, entry.reason, entry.detail, octet_length(entry.body) as size, entry.observed_at,
-    entry.resolved_at, entry.resolved_by, run.as_of
+    entry.resolved_at, entry.resolved_by, entry.read, entry.step, entry.ids, entry.metrics, entry.window_since,
+    entry.window_until, entry.times, entry.last_seen_at, run.as_of
 from ops.quarantine as entry
 inner join ops.extract_runs as run using (run_id)
 where (%(platforms)s::text[] is null or entry.platform = any (%(platforms)s))
@@ -45,24 +58,18 @@ TAKE = """
 select body from ops.quarantine where quarantine_id = %s and resolved_at is null for update skip locked
 """
 
-# A replay moves no watermark and is not the stream's last run: so it ends as failed, and stands behind its own run.
+# A replay stands at the instant of the run it comes from: its rows are of then.
 OPEN = """
 insert into ops.extract_runs
-    (run_id, business_id, platform, account_id, stream, as_of, window_since, window_until, lease_expires_at, started_at)
+    (run_id, business_id, platform, account_id, stream, kind, as_of, window_since, window_until, lease_expires_at,
+    started_at)
 select
-    %(run_id)s, business_id, platform, account_id, stream, as_of, window_since, window_until,
+    %(run_id)s, business_id, platform, account_id, stream, 'replay', as_of, window_since, window_until,
     clock_timestamp() + interval '10 minutes', started_at - interval '1 microsecond'
 from ops.extract_runs
 where run_id = %(of)s
 on conflict do nothing
 returning lease_epoch
-"""
-
-CLOSE = """
-update ops.extract_runs set
-    state = 'failed', finished_at = clock_timestamp(), page_cursor = null,
-    error_class = 'Replayed', error_message = %(message)s
-where run_id = %(run_id)s
 """
 
 RESOLVE = """
@@ -74,7 +81,10 @@ where entry.quarantine_id = %s and run.run_id = %s and run.gate = 'passed' and e
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One line of `ops.quarantine` without its bytes; `size` is how many there are, `as_of` the instant of its run."""
+    """One line of `ops.quarantine` without its bytes; `size` is how many there are, `as_of` the instant of its run.
+
+    `read` to `window_until` are what the answer was asked for; `times` is how often the very same came.
+    """
 
     quarantine_id: int
     run_id: str
@@ -89,6 +99,14 @@ class Entry:
     observed_at: datetime
     resolved_at: datetime | None
     resolved_by: str | None
+    read: str | None
+    step: str | None
+    ids: list[str] | None
+    metrics: list[str] | None
+    window_since: datetime | None
+    window_until: datetime | None
+    times: int
+    last_seen_at: datetime
     as_of: datetime
 
     @property
@@ -102,7 +120,10 @@ class Entry:
         """Return the entry as plain data."""
         names = ("quarantine_id", "run_id", "business_id", "platform", "account_id", "stream", "record_key")
         facts: dict[str, Any] = {name: getattr(self, name) for name in (*names, "reason", "detail", "state")}
-        facts |= {"bytes": self.size, "observed_at": self.observed_at.isoformat(), "resolved_by": self.resolved_by}
+        facts |= {name: getattr(self, name) for name in ("read", "step", "ids", "metrics", "times", "resolved_by")}
+        instants = ("window_since", "window_until", "observed_at", "last_seen_at")
+        facts |= {name: at.isoformat() if (at := getattr(self, name)) else None for name in instants}
+        facts |= {"bytes": self.size}
         return facts | {"resolved_at": self.resolved_at.isoformat() if self.resolved_at else None}
 
     def __str__(self) -> str:
@@ -110,7 +131,8 @@ class Entry:
         where = f"{self.stream} {printable(self.account_id)} (business {self.business_id})"
         when = f"{self.observed_at:%Y-%m-%d %H:%M:%S%z}"
         what = f"{self.reason}: {printable(self.detail)}"
-        return f"{self.quarantine_id}  {when}  {self.state}  {where}  {which}  {what}  {self.size} bytes"
+        often = f"  {self.times} times, last {self.last_seen_at:%Y-%m-%d %H:%M}" if self.times > 1 else ""
+        return f"{self.quarantine_id}  {when}  {self.state}  {where}  {which}  {what}  {self.size} bytes{often}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,13 +152,6 @@ class Replayed:
         if self.open_because is not None:
             return f"{self.quarantine_id} stays open: {printable(self.open_because)}"
         return f"{self.quarantine_id} resolved by run {self.run_id}: {self.stored} stored, {self.unchanged} unchanged"
-
-
-def printable(text: str) -> str:
-    """Return a text that no terminal obeys: control, invisible and bidi characters become escapes."""
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def printable_body(body: bytes) -> str:
@@ -180,7 +195,13 @@ def body_of(connection: Connection, entry: Entry) -> bytes:
     return bytes(row[0]) if row else b""
 
 
-def replay(settings: Settings, ids: Sequence[int] | None, *, read: str | None = None) -> list[Replayed]:
+def replay(
+    settings: Settings,
+    ids: Sequence[int] | None,
+    *,
+    read: str | None = None,
+    platforms: Mapping[str, Platform] = PLATFORMS,
+) -> list[Replayed]:
     """Read entries again (all open ones for None), each under a run of its own, and take those runs through the gate.
 
     An entry is resolved once its run passed; everything else stays open and says why. `read` names the list that
@@ -197,7 +218,7 @@ def replay(settings: Settings, ids: Sequence[int] | None, *, read: str | None = 
                     results.append(Replayed(quarantine_id=entry.quarantine_id, already=_already(entry)))
                 continue
             try:
-                landed[entry.quarantine_id] = _land(connection, entry, read)
+                landed[entry.quarantine_id] = _land(connection, platforms, entry, read)
             except (PipelineError, NotStrictJson, psycopg.DataError, psycopg.IntegrityError) as error:
                 reason = " ".join(str(error).split())
                 results.append(Replayed(quarantine_id=entry.quarantine_id, open_because=reason))
@@ -229,9 +250,9 @@ def _through_the_gate(
     return results
 
 
-def _land(connection: Connection, entry: Entry, read: str | None) -> Replayed:
+def _land(connection: Connection, platforms: Mapping[str, Platform], entry: Entry, read: str | None) -> Replayed:
     """Land one entry under a new run, whole or not at all. Raises what keeps it open."""
-    stream, account = _owner(connection, entry)
+    stream, account = _owner(connection, platforms, entry)
     run_id = str(uuid.uuid4())
     with connection.transaction():
         taken = connection.execute(TAKE, (entry.quarantine_id,)).fetchone()
@@ -251,8 +272,7 @@ def _land(connection: Connection, entry: Entry, read: str | None) -> Replayed:
         unchanged = row[0] if row else 0
         if stored + unchanged == 0:
             raise ContractBroken("nothing of it can be stored", f"look with `quarantine show {entry.quarantine_id}`")
-        message = f"entry {entry.quarantine_id} of the quarantine was replayed; this moves no watermark"
-        connection.execute(CLOSE, {"run_id": run_id, "message": message})
+        ledger.complete(connection, lease)
     return Replayed(quarantine_id=entry.quarantine_id, run_id=run_id, stored=stored, unchanged=unchanged)
 
 
@@ -265,8 +285,8 @@ def _quarantined_runs(connection: Connection, account: Account, stream: Stream) 
     return tuple(row[0] for row in rows)
 
 
-def _owner(connection: Connection, entry: Entry) -> tuple[Stream, Account]:
-    platform = PLATFORMS.get(entry.platform)
+def _owner(connection: Connection, platforms: Mapping[str, Platform], entry: Entry) -> tuple[Stream, Account]:
+    platform = platforms.get(entry.platform)
     stream = next((each for each in platform.streams if each.full_name == entry.stream), None) if platform else None
     if stream is None:
         raise ConfigurationError(f"there is no stream {entry.stream} any more", "keep the entry, or delete it by hand")
@@ -280,11 +300,12 @@ def _records(
     entry: Entry, stream: Stream, account: Account, body: bytes, read: str | None
 ) -> Sequence[Record | Unread]:
     parsed = parse(body)
-    if entry.reason == Unstorable.__name__ and entry.record_key is not None:
+    if entry.reason in WHOLE_RECORDS and entry.record_key is not None:
         if not isinstance(parsed, dict):
             raise ContractBroken("the kept record is no object", "look at its bytes")
         return [Record(entry.record_key, parsed)]
-    scope = Scope(account=account, now=entry.as_of, ids=(entry.record_key,) if entry.record_key else ())
+    read = read or entry.read
+    scope = _scope(entry, account)
     candidates = [each for each in stream.reads if read is None or each.name == read]
     if not candidates:
         names = ", ".join(each.name for each in stream.reads)
@@ -305,14 +326,24 @@ def _records(
     return next(iter(found.values()))
 
 
+def _scope(entry: Entry, account: Account) -> Scope:
+    """What the answer was asked for; one element of a batch's stands for itself."""
+    ids = (entry.record_key,) if entry.record_key else tuple(entry.ids or ())
+    return Scope(
+        account=account,
+        now=entry.as_of,
+        since=entry.window_since,
+        until=entry.window_until,
+        ids=ids,
+        metrics=tuple(entry.metrics or ()),
+    )
+
+
 def _read_again(read: Read, scope: Scope, parsed: Any, entry: Entry) -> Sequence[Record | Unread]:
     """Read an answer, or one element of a batch's. Raises ContractBroken for what it cannot be."""
     body = [parsed] if read.form is not None and entry.record_key is not None else parsed
-    try:
+    with foreseen(read, scope, body):
         records = read.records(scope, body)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        why = f"{read.name}: it cannot be read by itself ({type(error).__name__})"
-        raise ContractBroken(why, "read its days again with `run --since D --until D`") from None
     if not any(isinstance(item, Record) for item in records):
         failed = next((item.error for item in records if isinstance(item, Unread)), None)
         raise failed or ContractBroken(f"{read.name}: it holds no records", "read the list again with `run`")

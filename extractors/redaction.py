@@ -25,8 +25,6 @@ LOOKS = re.compile(
     r"|\b(?:EAA[A-Za-z0-9]{16,}|AQ[A-Za-z0-9_-]{24,})"
 )
 BREAKS = re.compile("[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
-# C0, C1, DEL, and what turns the direction of writing elsewhere in Unicode.
-CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 _lock = threading.Lock()
 _known: set[str] = set()
@@ -68,10 +66,16 @@ def _hidden(found: re.Match[str]) -> str:
     return (found["name"] or found["scheme"] or "") + HIDDEN
 
 
+def printable(text: str) -> str:
+    """Return a text that no terminal and no log obeys: control, invisible and bidi characters become escapes."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
 def one_line(text: str) -> str:
-    """Return the text without secrets on one line; control characters are shown as their escapes."""
-    flat = BREAKS.sub(" ", without_secrets(text))
-    return CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), flat)
+    """Return the text without secrets on one line; what cannot be seen is shown as its escape."""
+    return printable(BREAKS.sub(" ", without_secrets(text)))
 
 
 def screen(text: str) -> str:

@@ -86,7 +86,7 @@ def _judged(crew: Crew, accounts: Sequence[dict[str, Any]], tally: Tally, *, doc
     else:
         _print_summary(tally, len(gates) - len(refused))
     _print_lines(tally)
-    _print_refused(refused)
+    _print_judged(gates)
     return SOME_FAILED if tally.failures or refused else OK
 
 
@@ -112,9 +112,10 @@ def _print_lines(tally: Tally) -> None:
         _show(line, sys.stderr)
 
 
-def _print_refused(refused: Sequence[GateResult]) -> None:
-    for line in (line for gate in refused for line in gate.lines()):
-        _show(f"refused: {line}", sys.stderr)
+def _print_judged(gates: Sequence[GateResult]) -> None:
+    for gate in gates:
+        for line in gate.lines():
+            _show(f"{'quarantined' if gate.passed else 'refused'}: {line}", sys.stderr)
 
 
 def _show(line: str, stream: TextIO | None = None) -> None:

@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import Any
 
 from extractors.errors import ContractBroken
-from extractors.spec import Json, Scope
+from extractors.spec import Json, Read, Scope
 
 LOOK = "the response format changed, see docs/runbook.md#contract"
+
+
+# What a reader meets in a body that nobody foresaw.
+UNFORESEEN = (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError, RecursionError)
+
+
+@contextmanager
+def foreseen(read: Read, scope: Scope, body: Any) -> Iterator[None]:
+    """Take a body apart inside: what a read does not foresee becomes ContractBroken, naming account and list."""
+    where = f"{scope.account}: {read.name}"
+    try:
+        yield
+    except ContractBroken as error:
+        if str(scope.account) not in error.what:
+            error.what = f"{where}: {error.what}"
+            error.args = (error.what, error.remedy)
+        raise
+    except UNFORESEEN as error:
+        what = f"{where}: {outline(body)} came, which cannot be taken apart ({type(error).__name__})"
+        raise ContractBroken(what, LOOK) from None
 
 
 def objects(body: Any, name: str, where: str) -> list[Json]:
@@ -45,16 +67,22 @@ def instant(value: Any, where: str) -> datetime:
     """Return an ISO 8601 instant with offset as UTC. Raises ContractBroken for anything else."""
     try:
         parsed = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        parsed = None
-    if parsed is None or parsed.tzinfo is None:
-        raise ContractBroken(f"{where}: {outline(value)} is no instant with an offset", LOOK)
-    return parsed.astimezone(UTC)
+        if parsed.tzinfo is not None:
+            return parsed.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise ContractBroken(f"{where}: {outline(value)} is no instant with an offset", LOOK)
 
 
 def series_key(scope: Scope, name: str, day: date) -> str:
     """Return the key of a record without an id of its own: account, list, day."""
     return f"{scope.account.account_id}:{name}:{day.isoformat()}"
+
+
+def _names(value: Json) -> str:
+    """The first keys, each cut short and escaped: a key may be anything, and ends in a log."""
+    names = [name[:40].encode("unicode_escape").decode() for name in sorted(map(str, value))[:8]]
+    return f"{names}"
 
 
 def outline(value: Any) -> str:
@@ -63,7 +91,7 @@ def outline(value: Any) -> str:
         case None:
             return "nothing"
         case dict():
-            return f"an object with the keys {sorted(map(str, value))[:8]}"
+            return f"an object with the keys {_names(value)}"
         case list():
             return f"a list of {len(value)}"
         case str():

@@ -25,7 +25,7 @@ inner join unnest(%(names)s::text[], %(owners)s::text[]) as stream (name, platfo
 left join lateral (
     select * from ops.extract_runs as latest
     where latest.business_id = account.business_id and latest.platform = account.platform
-        and latest.account_id = account.account_id and latest.stream = stream.name
+        and latest.account_id = account.account_id and latest.stream = stream.name and latest.kind <> 'replay'
     order by latest.started_at desc limit 1
 ) as run on true
 left join lateral (
@@ -33,7 +33,7 @@ left join lateral (
     select passed.finished_at from ops.extract_runs as passed
     where passed.business_id = account.business_id and passed.platform = account.platform
         and passed.account_id = account.account_id and passed.stream = stream.name
-        and passed.state = 'complete' and passed.gate = 'passed'
+        and passed.state = 'complete' and passed.gate = 'passed' and passed.kind <> 'replay'
     order by passed.started_at desc limit 1
 ) as success on true
 where account.is_enabled

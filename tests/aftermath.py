@@ -20,11 +20,15 @@ STORED = "select coalesce(sum(stored), 0) from ops.extract_runs where stream = %
 
 
 def last_versions(environment: Mapping[str, str], stream: str) -> Rows:
-    """The last version of every record of a stream: tenant, account, key and payload hash, as a multiset."""
+    """The last version of every record of a stream: tenant, account, key and payload hash, as a multiset.
+
+    Rows that the gate refused are no version.
+    """
     statement = sql.SQL(
         """
         select distinct on (business_id, account_id, record_key) business_id, account_id, record_key, payload_hash
-        from {table}
+        from {table} inner join ops.extract_runs as run using (run_id, business_id, account_id)
+        where run.gate <> 'quarantined'
         order by business_id, account_id, record_key, observed_at desc
         """
     ).format(table=sql.Identifier("raw", stream))
@@ -47,14 +51,15 @@ def assert_equal_warehouses(
 
 
 def repeated_versions(environment: Mapping[str, str], stream: str) -> int:
-    """How many rows repeat the version just before them."""
+    """How many rows repeat the version just before them; rows that the gate refused are no version."""
     statement = sql.SQL(
         """
         select count(*) from (
             select payload_hash = lag(payload_hash) over (
                 partition by business_id, account_id, record_key order by observed_at
             ) as is_repeated
-            from {table}
+            from {table} inner join ops.extract_runs as run using (run_id, business_id, account_id)
+            where run.gate <> 'quarantined'
         ) as versions
         where is_repeated
         """

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from extractors.capabilities import MetricRejected
-from extractors.errors import ContractBroken
+from extractors.errors import ContractBroken, PipelineError
 from extractors.platforms import meta
 from extractors.shape import LOOK, objects, series_key, text
 from extractors.spec import (
@@ -78,15 +78,24 @@ def reels_records(scope: Scope, body: Any) -> list[Record | Unread]:
     found: list[Record | Unread] = []
     unread: list[Unread] = []
     for media, element in zip(scope.ids, body, strict=True):
-        answer = _element(element, scope)
-        error = meta.classify(answer, scope.account)
-        if error is not None:
+        try:
+            insights = _element_insights(element, scope)
+        except PipelineError as error:
             unread.append(Unread(media, error, original(element)))
-        elif objects(answer.body, "data", "instagram__post_metrics"):
-            found.append(Record(media, meta.without_paging(answer.body)))
+        else:
+            found += [Record(media, insights)] if insights else []
     if unread and len(unread) == len(body):
         raise next((one.error for one in unread if isinstance(one.error, MetricRejected)), unread[0].error)
     return found + unread
+
+
+def _element_insights(element: Any, scope: Scope) -> Json | None:
+    """The insights of one element, None when it has none. Raises what the element says, or that it cannot be read."""
+    answer = _element(element, scope)
+    if error := meta.classify(answer, scope.account):
+        raise error
+    where = f"{scope.account}: instagram__post_metrics"
+    return meta.without_paging(answer.body) if objects(answer.body, "data", where) else None
 
 
 def _element(element: Any, scope: Scope) -> Answer:
@@ -94,10 +103,11 @@ def _element(element: Any, scope: Scope) -> Answer:
     if not isinstance(element, dict):
         return Answer(status=504, headers={}, body=None, at=scope.now)
     try:
-        body = parse(str(element.get("body") or "null").encode())
+        body = parse(str(element.get("body") or "null").encode("utf-8", "surrogatepass"))
     except NotStrictJson:
         body = None
-    return Answer(status=int(element.get("code") or 500), headers={}, body=body, at=scope.now)
+    code = element.get("code")
+    return Answer(status=code if isinstance(code, int) else 500, headers={}, body=body, at=scope.now)
 
 
 def total_records(scope: Scope, body: Any) -> list[Record]:

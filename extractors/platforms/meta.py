@@ -150,7 +150,8 @@ def classify(answer: Answer, account: Account) -> PipelineError | None:
             return None
         kind = Transient if answer.status >= 500 else ContractBroken
         return kind(f"{account}: Meta answered {answer.status} without an error object", "try again, or " + LOOK)
-    code, subcode = error.get("code"), error.get("error_subcode")
+    numbers = (error.get(name) for name in ("code", "error_subcode"))
+    code, subcode = (number if isinstance(number, int) else None for number in numbers)
     message = str(error.get("message") or "no message")[:300]
     said = f"{account}: Meta answered {answer.status}, code {code}{f'/{subcode}' if subcode else ''}: {message!r}"
     return _by_code(code, subcode, message, said, answer, account)

@@ -35,8 +35,10 @@ from extractors.spec import (
     Refresh,
     Scope,
     Stream,
+    Unread,
     Usage,
 )
+from extractors.strict_json import original
 
 POST_FIELDS = (
     "id,text,created_at,author_id,conversation_id,public_metrics,entities,attachments,referenced_tweets,note_tweet,lang,"
@@ -54,16 +56,36 @@ def page_of_posts(body: Any, where: str) -> list[Json]:
     return objects(page, "data", where)
 
 
-def post_records(scope: Scope, body: Any) -> list[Record]:
+def refused_posts(scope: Scope, body: Any, where: str) -> list[Unread]:
+    """Posts that a page names but does not bring, told in `errors` of a 200; errors about `includes` are no posts'.
+
+    https://docs.x.com/x-api/fundamentals/response-codes-and-errors#partial-errors
+    """
+    errors = mapping(body, where).get("errors") or []
+    found = [each for each in errors if isinstance(each, dict) and each.get("resource_type") in ("tweet", "post")]
+    return [
+        Unread(str(each.get("resource_id")), _partial_error(scope, each, where), original(each))
+        for each in found
+        if each.get("parameter") in ("id", "ids") and each.get("resource_id")
+    ]
+
+
+def _partial_error(scope: Scope, error: Json, where: str) -> PipelineError:
+    said = f"{scope.account}: {where}: X brought all but one post: {str(error.get('title') or 'no title')[:100]!r}"
+    return ObjectGone(said, "nothing, if it was deleted or withheld; its last values are kept")
+
+
+def post_records(scope: Scope, body: Any) -> list[Record | Unread]:
     """Records of a timeline page, each with its own media and author from the page's `includes`."""
     page = mapping(body, "twitter__posts")
     includes = mapping(page.get("includes") or {}, "twitter__posts includes")
     media = {item.get("media_key"): item for item in includes.get("media") or []}
     users = {item.get("id"): item for item in includes.get("users") or []}
-    return [
+    found = [
         Record(text(post, "id", "twitter__posts"), _with_includes(post, media, users))
         for post in page_of_posts(body, "twitter__posts")
     ]
+    return [*found, *refused_posts(scope, body, "twitter__posts")]
 
 
 def _with_includes(post: Json, media: Mapping[Any, Json], users: Mapping[Any, Json]) -> Json:
@@ -75,10 +97,11 @@ def _with_includes(post: Json, media: Mapping[Any, Json], users: Mapping[Any, Js
     return {**post, "includes": kept} if kept else post
 
 
-def private_metric_records(scope: Scope, body: Any) -> list[Record]:
+def private_metric_records(scope: Scope, body: Any) -> list[Record | Unread]:
     """Records of the private pass over the young posts."""
     where = "twitter__post_metrics"
-    return [Record(text(post, "id", where), post) for post in page_of_posts(body, where)]
+    found = [Record(text(post, "id", where), post) for post in page_of_posts(body, where)]
+    return [*found, *refused_posts(scope, body, where)]
 
 
 def user_records(scope: Scope, body: Any) -> list[Record]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,10 +17,21 @@ from extractors.__main__ import main
 from extractors.accounts import enabled_accounts
 from extractors.errors import ContractBroken
 from extractors.load import Page, land, quarantine
+from extractors.quarantine import replay
 from extractors.registry import PLATFORMS
-from extractors.spec import Record
+from extractors.settings import Settings
+from extractors.spec import Platform, Read, Record
 from extractors.strict_json import original, parse
-from tests.extractors.conftest import ANCHOR
+from simulator.server import Simulator
+from tests.aftermath import (
+    assert_equal_warehouses,
+    assert_ledger_explains,
+    assert_no_secret,
+    last_versions,
+    tokens,
+)
+from tests.extractors.conftest import ANCHOR, Extract
+from tests.extractors.tampering import tampered
 from tests.extractors.test_command_line import Command, contents, one_line
 
 Connection = psycopg.Connection[Any]
@@ -266,3 +278,74 @@ def test_what_stands_for_no_entry_is_refused(command: Command, arguments: tuple[
     status, _, errors = command("quarantine", *arguments)
     assert status == 2
     assert words in one_line(errors)
+
+
+#: A list asked for days or for ids, and what its address holds.
+ASKED = [
+    ("facebook", "account_daily", "page_insights", "/insights"),
+    ("instagram", "account_daily", "totals", "profile_views"),
+    ("linkedin", "account_daily", "follower_gains", "FollowerStatistics"),
+    ("instagram", "post_metrics", "reels", "/v26.0/"),
+]
+
+
+@pytest.mark.parametrize(("platform", "stream", "read", "address"), ASKED, ids=[each[2] for each in ASKED])
+def test_an_answer_of_named_days_or_ids_lands_once_our_reading_is_mended(
+    extract: Extract,
+    environment: dict[str, str],
+    connection: Connection,
+    simulator: Simulator,
+    undisturbed: Callable[..., dict[str, str]],
+    platform: str,
+    stream: str,
+    read: str,
+    address: str,
+):
+    streams, name = ["posts", stream] if stream == "post_metrics" else [stream], f"{platform}__{stream}"
+
+    def wrapped(path: str, body: Any) -> Any:
+        """The platform's new form, that the version which reads does not know."""
+        is_meant = isinstance(body, list) if stream == "post_metrics" else address in path
+        return {"wrapped": body} if is_meant else body
+
+    if streams[:-1]:
+        extract(platform, streams=streams[:-1])
+    with tampered(simulator.base_urls[platform], wrapped) as url:
+        results = extract(platform, streams=[stream], base_urls={platform: url})
+    broken = [result for result in results if result.error]
+    assert {type(result.error) for result in broken} == {ContractBroken}
+    asked = "select read, step, ids <> '{}' or window_since < window_until, observed_at from ops.quarantine"
+    kept = connection.execute(asked).fetchall()
+    assert [(row[0], row[2]) for row in kept] == [(read, True)] * len(broken)
+
+    settings = Settings.from_environment(environment)
+    assert all(each.open_because for each in replay(settings, None)), "the old version reads it no better"
+    done = replay(settings, None, platforms={platform: newer(PLATFORMS[platform], stream, read)})
+    assert [each.open_because for each in done] == [None] * len(broken)
+    assert all(each.stored > 0 for each in done)
+    kinds = "select distinct kind, state, gate, count(*) over () from ops.extract_runs where kind = 'replay'"
+    assert connection.execute(kinds).fetchall() == [("replay", "complete", "passed", len(broken))]
+    calm = undisturbed(platform, streams=streams)
+    landed = last_versions(environment, name)
+    assert landed.total() >= sum(each.stored for each in done)
+    assert not landed - last_versions(calm, name), "a replayed record is not as it would have been read"
+    # The rest of the run is read as ever, and what the replay landed is there already.
+    extract(platform, streams=[stream])
+    assert_equal_warehouses(environment, calm, [name])
+    assert_ledger_explains(environment)
+    assert_no_secret(environment, tokens(simulator))
+
+
+def newer(platform: Platform, stream: str, read: str) -> Platform:
+    """The platform as a later version of ours describes it: one list unwraps its answers first."""
+
+    def mended(each: Read) -> Read:
+        if each.name != read:
+            return each
+        return replace(each, records=lambda scope, body: each.records(scope, body["wrapped"]))
+
+    streams = (
+        replace(each, reads=tuple(map(mended, each.reads))) if each.name == stream else each
+        for each in platform.streams
+    )
+    return replace(platform, streams=tuple(streams))

@@ -39,6 +39,7 @@ def is_dangerous(text: str) -> bool:
     return False
 
 
+@pytest.mark.fault("F01")
 @pytest.mark.parametrize(
     "text",
     [
@@ -58,6 +59,7 @@ def test_a_harmless_text_stays_as_it_is(text: str) -> None:
     assert restore(text) == text
 
 
+@pytest.mark.fault("F01")
 @given(text=TEXTS)
 def test_no_cell_begins_a_formula_and_every_text_comes_back(text: str) -> None:
     written = neutralise(text)
@@ -94,6 +96,7 @@ def test_a_value_is_written_by_its_type(value: object, written: str) -> None:
     assert cell(value) == written
 
 
+@pytest.mark.fault("F11")
 @given(rows=st.lists(st.tuples(TEXTS, TEXTS, st.one_of(st.none(), st.integers())), max_size=20))
 def test_any_rows_survive_the_round_trip(rows: list[tuple[str, str, int | None]]) -> None:
     data = b"".join(csv_bytes(("a", "b", "n"), rows)).decode()

@@ -62,6 +62,7 @@ def test_files_and_folders_are_closed_to_others_whatever_the_umask(tmp_path: Pat
     assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o750
 
 
+@pytest.mark.fault("F02")
 def test_rows_that_raise_in_the_middle_leave_the_old_export_alone(tmp_path: Path) -> None:
     export(tmp_path, "old")
     before = state(tmp_path)
@@ -75,6 +76,7 @@ def test_rows_that_raise_in_the_middle_leave_the_old_export_alone(tmp_path: Path
     assert state(tmp_path) == before
 
 
+@pytest.mark.fault("F03")
 def test_a_full_disk_leaves_the_old_export_alone_and_names_the_folder(tmp_path: Path) -> None:
     export(tmp_path, "old")
     before = state(tmp_path)
@@ -105,6 +107,7 @@ STEPS = [("os.fsync", number) for number in range(1, 6)] + [
 ]
 
 
+@pytest.mark.fault("F02", "F06")
 @pytest.mark.parametrize(("step", "number"), STEPS)
 def test_a_killed_writer_leaves_no_manifest_that_lies(tmp_path: Path, step: str, number: int) -> None:
     export(tmp_path, "old")
@@ -140,6 +143,7 @@ KILLED = textwrap.dedent("""
 """)
 
 
+@pytest.mark.fault("F02")
 def test_a_reader_never_sees_a_manifest_of_another_file(tmp_path: Path) -> None:
     export(tmp_path, "0")
     done = threading.Event()
@@ -176,6 +180,7 @@ def test_writing_the_same_again_never_takes_the_manifest_away(tmp_path: Path) ->
     assert problems(tmp_path) == []
 
 
+@pytest.mark.fault("F08")
 @pytest.mark.parametrize(
     ("damage", "problem"),
     [

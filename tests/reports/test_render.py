@@ -144,6 +144,7 @@ def test_rows_that_fail_in_the_middle_leave_the_old_export(mart: Environment, tm
     assert len(list(next(iter(before)).parent.iterdir())) == 2
 
 
+@pytest.mark.fault("F07")
 def test_data_that_change_while_they_are_read_do_not_mix(mart: Environment, tmp_path: Path) -> None:
     execute(
         mart,
@@ -170,6 +171,7 @@ def test_data_that_change_while_they_are_read_do_not_mix(mart: Environment, tmp_
     assert json.loads(rendered.files[-1].read_text())["as_of"] == "2026-11-17T23:30:00+00:00"
 
 
+@pytest.mark.fault("F04")
 def test_writers_of_one_export_take_turns(mart: Environment, tmp_path: Path) -> None:
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(lambda _: weekly(mart, tmp_path), range(12)))

@@ -76,6 +76,7 @@ def test_texts_are_as_people_read_them(reader: Rows) -> None:
     assert texts["1_2"] == (None, [])
 
 
+@pytest.mark.fault("D08")
 def test_local_times_follow_the_clock_changes_of_berlin(reader: Rows) -> None:
     rows = reader("select post_id, published_at_local from marts.post_performance where platform = 'linkedin'")
     assert {row["post_id"]: row["published_at_local"] for row in rows} == {
@@ -88,6 +89,7 @@ def test_local_times_follow_the_clock_changes_of_berlin(reader: Rows) -> None:
     }
 
 
+@pytest.mark.fault("E03")
 def test_rates_are_percentages_and_null_over_zero(reader: Rows) -> None:
     row = reader("select * from marts.post_performance where post_id = 'urn:li:share:1'")[0]
     assert row["engagement"] == 45

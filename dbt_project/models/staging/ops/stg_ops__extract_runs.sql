@@ -9,6 +9,7 @@ final as (
         platform,
         account_id,
         stream,
+        kind,
         state,
         gate,
         started_at,
