@@ -9,11 +9,11 @@ from typing import Any
 
 import psycopg
 
-from extractors.capabilities import Fetched, MetricRejected, Negotiation, Silence
-from extractors.errors import ContractBroken
+from extractors.capabilities import WARN, Fetched, MetricRejected, Negotiation, Silence
+from extractors.errors import ContractBroken, ObjectGone
 from extractors.http import Client
 from extractors.load import Lease, Page, quarantine
-from extractors.shape import LOOK
+from extractors.shape import LOOK, withheld
 from extractors.spec import Params, Read, Record, Scope, Unread
 from extractors.steps import Step
 from extractors.strict_json import original
@@ -34,7 +34,13 @@ def pages(
     following: Params | None = params if params is not None else read.params(asked.scope)
     seen: set[tuple[tuple[str, str], ...]] = set()
     while following is not None:
-        fetched = asked.page(following)
+        try:
+            fetched = asked.page(following)
+        except ObjectGone as error:
+            if read.over is None:
+                raise
+            connection.execute(WARN, (f"{', '.join(step.scope.handles)}: {error.what}", lease.run_id, lease.epoch))
+            fetched = None
         if fetched is None:
             yield _page(client, step, step.scope.now, [], None)
             return
@@ -56,14 +62,17 @@ def _fetch(
         answer = client.call(read, scope, params)
     except ContractBroken as error:
         if error.body:
-            quarantine(connection, lease, None, error, error.body, datetime.now(UTC))
+            kept = withheld(error.body) if read.names_members else error.body
+            quarantine(connection, lease, None, error, kept, datetime.now(UTC))
         raise
     try:
         return Fetched(answer, read.records(scope, answer.body), read.next_page(answer.body, params))
     except MetricRejected:
         raise
     except ContractBroken as error:
-        quarantine(connection, lease, None, error, original(answer.body), answer.at)
+        body = original(answer.body)
+        kept = withheld(body) if read.names_members else body
+        quarantine(connection, lease, None, error, kept, answer.at)
         raise
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -70,3 +71,25 @@ def outline(value: Any) -> str:
             return f"a text of {len(value)} characters"
         case _:
             return f"a {type(value).__name__}"
+
+
+def withheld(body: bytes) -> bytes:
+    """Return what may be kept of an answer that names members: its structure, every value replaced by its outline.
+
+    It is wrapped, so that a replay cannot take it for the answer: such a list is read again instead.
+    """
+    try:
+        shape = _without_values(json.loads(body))
+    except (ValueError, RecursionError):
+        shape = f"{len(body)} bytes that are no JSON"
+    return json.dumps({"withheld, for it names members": shape}).encode()
+
+
+def _without_values(value: Any) -> Any:
+    match value:
+        case dict():
+            return {str(name): _without_values(each) for name, each in value.items()}
+        case list():
+            return [_without_values(each) for each in value]
+        case _:
+            return outline(value)

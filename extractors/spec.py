@@ -36,7 +36,10 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What one read is about: the account, the frozen clock, the window, the ids of a batch, the metrics to ask."""
+    """What one read is about: the account, the frozen clock, the window, the ids of a batch, the metrics to ask.
+
+    `handles`: the competitors of a read that goes over them.
+    """
 
     account: Account
     now: datetime
@@ -44,6 +47,7 @@ class Scope:
     until: datetime | None = None
     ids: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
+    handles: tuple[str, ...] = ()
 
     @property
     def today(self) -> date:
@@ -115,6 +119,17 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Competitors:
+    """A read that goes over the business's competitors on the platform, `size` handles (`Scope.handles`) at a time.
+
+    Of a business with several accounts on the platform the first reads them all, the others none: they are the
+    business's, and each would give the same. One the platform does not know is a warning, and the others are read.
+    """
+
+    size: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NeverSilent:
     """A read that an account always has something for: nothing at all in a whole run is `error`, not "no data".
 
@@ -136,6 +151,7 @@ class Read:
     without a date filter, so that paging stops once the window is left. `page_size`: posts on a page; `oldest`: how far
     the list reaches back, where that is less than everything. `metrics` are what is asked for while the platform knows
     them; `params` and `form` take those from the scope. `has_more` than metrics: asked also when none is left.
+    `names_members`: answers name people who are no account of ours, so that none is ever kept as it came.
     """
 
     name: str
@@ -153,10 +169,12 @@ class Read:
     metrics: tuple[str, ...] = ()
     has_more: bool = False
     never_silent: NeverSilent | None = None
+    over: Competitors | None = None
+    names_members: bool = False
 
     def __post_init__(self) -> None:
-        if self.window and self.batch:
-            raise ValueError(f"read {self.name}: a window and a batch exclude each other")
+        if sum(cut is not None for cut in (self.window, self.batch, self.over)) > 1:
+            raise ValueError(f"read {self.name}: a window, a batch and competitors exclude each other")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from psycopg import sql
 
 from extractors import windows
 from extractors.registry import PLATFORMS
-from extractors.spec import Batch, Read, Scope, Stream, Window
+from extractors.spec import Batch, Competitors, Read, Scope, Stream, Window
 
 Cursor = dict[str, Any]
 DONE: Cursor = {"read": None}
@@ -65,6 +65,16 @@ where published_at >= coalesce(%(oldest)s::timestamptz, '-infinity')
     )
 """
 
+COMPETITORS = """
+select handle
+from ops.competitors
+where business_id = %(business_id)s and platform = %(platform)s
+    and %(account_id)s = (
+        select min(account_id) from ops.accounts
+        where business_id = %(business_id)s and platform = %(platform)s and is_enabled
+    )
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
@@ -85,6 +95,8 @@ def steps(connection: psycopg.Connection[Any], stream: Stream, scope: Scope, ask
         elif read.batch is not None:
             ids = due_ids(connection, stream, read.batch, scope, is_asked=asked_since is not None)
             found.extend((read, part.ids[0], part) for part in _batches(read.batch, scope, ids))
+        elif read.over is not None:
+            found.extend((read, part.handles[0], part) for part in _competitors(connection, read.over, scope))
         else:
             found.append((read, "", scope))
     return _linked(found)
@@ -174,6 +186,13 @@ def _day_after(until: datetime, window: Window) -> date:
 def _batches(batch: Batch, scope: Scope, ids: Sequence[str]) -> Iterator[Scope]:
     for start in range(0, len(ids), batch.size):
         yield replace(scope, ids=tuple(ids[start : start + batch.size]))
+
+
+def _competitors(connection: psycopg.Connection[Any], over: Competitors, scope: Scope) -> Iterator[Scope]:
+    """Yield groups of the business's competitors, to the first of its enabled accounts on the platform alone."""
+    handles = sorted(row[0] for row in connection.execute(COMPETITORS, scope.account.identity()))
+    for start in range(0, len(handles), over.size):
+        yield replace(scope, handles=tuple(handles[start : start + over.size]))
 
 
 def _linked(found: Sequence[tuple[Read, str, Scope]]) -> list[Step]:
