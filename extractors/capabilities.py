@@ -163,9 +163,9 @@ class Negotiation:
         """Ask again for the objects of a batch that refused a metric the others took, with what they do have."""
         left = {item.key: item.error for item in fetched.records if isinstance(item, Unread)}
         refused = {key: error for key, error in left.items() if isinstance(error, MetricRejected)}
-        if not refused or self.read.batch is None:
+        if not refused or (self.read.batch is None and self.read.follow is None):
             return fetched
-        alone = replace(self, scope=replace(self.scope, ids=tuple(key for key in self.scope.ids if key in refused)))
+        alone = replace(self, scope=replace(self.scope, ids=tuple(sorted(refused))))
         named = {tuple(error.culprits(self.scope.metrics)): error for error in refused.values()}
         unfit = {metric: error for names, error in named.items() for metric in names} if len(named) == 1 else NONE
         try:

@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 
+from extractors import follow
 from extractors.capabilities import WARN, Fetched, MetricRejected, Negotiation, Silence
 from extractors.errors import ContractBroken, ObjectGone
 from extractors.http import Client
@@ -31,7 +32,8 @@ def pages(
     read = step.read
     fetch = partial(_fetch, client, read, connection, lease)
     asked = Negotiation(connection, lease, client.platform.version, read, step.scope, fetch)
-    following: Params | None = params if params is not None else read.params(asked.scope)
+    first = follow.START if read.follow else read.params(asked.scope)
+    following: Params | None = params if params is not None else first
     seen: set[tuple[tuple[str, str], ...]] = set()
     while following is not None:
         try:
@@ -58,15 +60,19 @@ def _fetch(
     client: Client, read: Read, connection: psycopg.Connection[Any], lease: Lease, scope: Scope, params: Params
 ) -> Fetched:
     """Make one call and take its answer apart; what cannot be read or taken apart is kept."""
+    asked = follow.asked(read, read.follow, scope, params) if read.follow else scope
     try:
-        answer = client.call(read, scope, params)
+        answer = client.call(read, asked, read.params(asked) if read.follow else params)
     except ContractBroken as error:
         if error.body:
             kept = withheld(error.body) if read.names_members else error.body
             quarantine(connection, lease, None, error, kept, datetime.now(UTC))
         raise
     try:
-        return Fetched(answer, read.records(scope, answer.body), read.next_page(answer.body, params))
+        records = read.records(asked, answer.body)
+        if read.follow:
+            return Fetched(answer, *follow.following(read, read.follow, scope, params, answer.body, records))
+        return Fetched(answer, records, read.next_page(answer.body, params))
     except MetricRejected:
         raise
     except ContractBroken as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -38,7 +38,8 @@ class Account:
 class Scope:
     """What one read is about: the account, the frozen clock, the window, the ids of a batch, the metrics to ask.
 
-    `handles`: the competitors of a read that goes over them.
+    `handles`: the competitors of a read that goes over them. `places`: the objects an earlier answer led to, each with
+    its place there.
     """
 
     account: Account
@@ -48,6 +49,7 @@ class Scope:
     ids: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     handles: tuple[str, ...] = ()
+    places: Params = field(default_factory=dict)
 
     @property
     def today(self) -> date:
@@ -130,6 +132,19 @@ class Competitors:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Follow:
+    """A read whose answers lead on: to the next part of several lists at once, or to the objects that a list named.
+
+    `places` takes the scope of the call and the body and gives what to ask next, each with its place there (a cursor,
+    or what is known of it), which comes back as `Scope.places`. At most `size` are asked at once, new ids of a batch
+    among them; what is under way goes first. All ids of a batch are one step, so that no call leaves half empty.
+    """
+
+    places: Callable[[Scope, Any], Params]
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NeverSilent:
     """A read that an account always has something for: nothing at all in a whole run is `error`, not "no data".
 
@@ -147,11 +162,11 @@ class NeverSilent:
 class Read:
     """One list of an API: where it is, what to ask, how to cut it, and how to take the records out.
 
-    `form` makes the call a POST that only reads (Meta's batch). `newest_first` gives a record's place in a list
-    without a date filter, so that paging stops once the window is left. `page_size`: posts on a page; `oldest`: how far
-    the list reaches back, where that is less than everything. `metrics` are what is asked for while the platform knows
-    them; `params` and `form` take those from the scope. `has_more` than metrics: asked also when none is left.
-    `names_members`: answers name people who are no account of ours, so that none is ever kept as it came.
+    `form` makes the call a POST that only reads (Meta's batch), unless it gives None. `newest_first` gives a record's
+    place in a list without a date filter, so that paging stops once the window is left. `page_size`: posts on a page;
+    `oldest`: how far the list reaches back, where that is less than everything. `metrics` are what is asked for while
+    the platform knows them; `params` and `form` take those from the scope. `has_more` than metrics: asked also when
+    none is left. `names_members`: answers name people who are no account of ours, so that none is ever kept as it came.
     """
 
     name: str
@@ -161,7 +176,7 @@ class Read:
     next_page: NextPage = single_page
     window: Window | None = None
     batch: Batch | None = None
-    form: Callable[[Scope], Params] | None = None
+    form: Callable[[Scope], Params | None] | None = None
     newest_first: Callable[[Json], datetime] | None = None
     page_size: int | None = None
     oldest: timedelta | None = None
@@ -170,6 +185,7 @@ class Read:
     has_more: bool = False
     never_silent: NeverSilent | None = None
     over: Competitors | None = None
+    follow: Follow | None = None
     names_members: bool = False
 
     def __post_init__(self) -> None:

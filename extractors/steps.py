@@ -94,7 +94,9 @@ def steps(connection: psycopg.Connection[Any], stream: Stream, scope: Scope, ask
             found.extend((read, key, part) for key, part in _windows(read.window, scope, asked_since))
         elif read.batch is not None:
             ids = due_ids(connection, stream, read.batch, scope, is_asked=asked_since is not None)
-            found.extend((read, part.ids[0], part) for part in _batches(read.batch, scope, ids))
+            parts = _batches(len(ids) if read.follow else read.batch.size, scope, ids)
+            # One step has one key, also when another id comes first after a crash.
+            found.extend((read, "" if read.follow else part.ids[0], part) for part in parts)
         elif read.over is not None:
             found.extend((read, part.handles[0], part) for part in _competitors(connection, read.over, scope))
         else:
@@ -183,9 +185,9 @@ def _day_after(until: datetime, window: Window) -> date:
     return (until.astimezone(window.calendar) - timedelta(microseconds=1)).date() + timedelta(days=1)
 
 
-def _batches(batch: Batch, scope: Scope, ids: Sequence[str]) -> Iterator[Scope]:
-    for start in range(0, len(ids), batch.size):
-        yield replace(scope, ids=tuple(ids[start : start + batch.size]))
+def _batches(size: int, scope: Scope, ids: Sequence[str]) -> Iterator[Scope]:
+    for start in range(0, len(ids), max(size, 1)):
+        yield replace(scope, ids=tuple(ids[start : start + size]))
 
 
 def _competitors(connection: psycopg.Connection[Any], over: Competitors, scope: Scope) -> Iterator[Scope]:
