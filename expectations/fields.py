@@ -31,6 +31,7 @@ class Fields:
     required: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # middle part of the key, or ALL -> paths
     metrics: tuple[str, ...] = ()  # numbers or absent, never below zero
     signed: tuple[str, ...] = ()  # numbers or absent, below zero too
+    absent: tuple[str, ...] = ()  # must not be there: who is no account of ours is never named
     insights: str | None = None  # Meta's metric objects: `name` with `values` or `total_value`
     name: str | None = None  # equals the middle part of the key
     measured: str | None = None  # the instant a daily value belongs to
@@ -41,6 +42,9 @@ def under(parent: str, *names: str) -> tuple[str, ...]:
     """Return the paths of several members of one object."""
     return tuple(f"{parent}.{name}" for name in names)
 
+
+# Where Meta names who wrote a comment, and whom it mentions.
+MEMBERS = under("$.**", "from", "username", "user", "message_tags")
 
 ORGANIZATION = "urn:li:organization:{account_id}"
 SHARE_COUNTS = under(
@@ -154,6 +158,20 @@ FACEBOOK = {
         metrics=("$.value.*",),
         name="$.name",
     ),
+    "facebook__comments": Fields(
+        id=("$.id",),
+        published=("$.created_time",),
+        required={ALL: ("$.post_id", '$.is_owner ? (@.type() == "boolean")')},
+        metrics=under("$", "like_count", "comment_count"),
+        absent=MEMBERS,
+    ),
+    "facebook__competitors": Fields(
+        required={"profile": ("$.id", "$.followers_count"), "post": ("$.id", "$.created_time")},
+        metrics=(
+            *under("$", "followers_count", "fan_count", "talking_about_count", "shares.count"),
+            *under("$", "reactions.summary.total_count", "comments.summary.total_count"),
+        ),
+    ),
 }
 
 INSTAGRAM = {
@@ -184,6 +202,26 @@ INSTAGRAM = {
     "instagram__audience": Fields(
         required={ALL: ("$.total_value.breakdowns[*].dimension_keys[*]",)},
         metrics=("$.total_value.breakdowns[*].results[*].value",),
+    ),
+    "instagram__stories": Fields(
+        id=("$.id",),
+        published=("$.timestamp",),
+        required={ALL: ("$.media_type",)},
+        metrics=("$.insights.data[*].total_value.breakdowns[*].results[*].value",),
+        insights="$.insights.data[*]",
+    ),
+    "instagram__comments": Fields(
+        id=("$.id",),
+        published=("$.timestamp",),
+        required={ALL: ("$.post_id", '$.is_owner ? (@.type() == "boolean")')},
+        metrics=("$.like_count",),
+        absent=MEMBERS,
+    ),
+    "instagram__competitors": Fields(
+        required={"profile": ("$.id", "$.followers_count"), "post": ("$.id", "$.timestamp")},
+        metrics=under(
+            "$", "followers_count", "follows_count", "media_count", "like_count", "comments_count", "view_count"
+        ),
     ),
 }
 

@@ -99,11 +99,12 @@ class TooMuchData(PipelineError):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """One call's answer, taken apart."""
+    """One call's answer, taken apart. Without `has_metrics` it asked for none, and proves none."""
 
     answer: Answer
     records: Sequence[Record | Unread]
     next_params: Params | None
+    has_metrics: bool = True
 
 
 Fetch = Callable[[Scope, Params], Fetched]
@@ -156,7 +157,8 @@ class Negotiation:
             except MetricRejected as error:
                 rejected |= dict.fromkeys(self._culprits(scope, params, error, working), error)
             else:
-                self._conclude(scope, rejected)
+                if fetched is None or fetched.has_metrics:
+                    self._conclude(scope, rejected)
                 return fetched
 
     def _with_stragglers(self, fetched: Fetched, params: Params) -> Fetched:

@@ -71,7 +71,8 @@ def _fetch(
     try:
         records = read.records(asked, answer.body)
         if read.follow:
-            return Fetched(answer, *follow.following(read, read.follow, scope, params, answer.body, records))
+            taken, position = follow.following(read, read.follow, scope, params, answer.body, records)
+            return Fetched(answer, taken, position, has_metrics=bool(asked.places))
         return Fetched(answer, records, read.next_page(answer.body, params))
     except MetricRejected:
         raise

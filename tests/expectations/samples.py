@@ -175,6 +175,29 @@ GOOD: dict[str, Records] = {
             "end_time": DAY_ENDS_PACIFIC,
         },
     },
+    "facebook__comments": {
+        "122111222333444555_901": {
+            "id": "122111222333444555_901",
+            "post_id": f"{ACCOUNT}_122111222333444555",
+            "parent_id": "122111222333444555_900",
+            "message": "@member tomorrow",
+            "created_time": "2026-10-05T09:20:00+0000",
+            "like_count": 2,
+            "comment_count": 0,
+            "is_hidden": False,
+            "is_owner": True,
+        },
+    },
+    "facebook__competitors": {
+        f"rival:profile:{DAY}": {"id": "998877", "name": "Rival Co", "followers_count": 4700, "fan_count": 4500},
+        "rival:post:998877_1": {
+            "id": "998877_1",
+            "created_time": "2026-10-05T08:30:00+0000",
+            "reactions": {"data": [], "summary": {"total_count": 57}},
+            "comments": {"data": [], "summary": {"total_count": 9}},
+            "shares": {"count": 4},
+        },
+    },
     "instagram__profile": {
         f"{ACCOUNT}:account:{DAY}": {
             "id": ACCOUNT,
@@ -217,6 +240,46 @@ GOOD: dict[str, Records] = {
         f"{ACCOUNT}:age_gender:{DAY}": breakdown(
             "follower_demographics", ["age", "gender"], [(["18-24", "F"], 61), (["35-44", "U"], 9)]
         ),
+    },
+    "instagram__stories": {
+        "18055555555555555": {
+            "id": "18055555555555555",
+            "media_type": "IMAGE",
+            "media_product_type": "STORY",
+            "timestamp": "2026-10-05T08:30:00+0000",
+            "insights": {
+                "data": [
+                    insight("views", 310),
+                    breakdown("navigation", ["story_navigation_action_type"], [(["tap_forward"], 19)]),
+                ]
+            },
+        },
+        "18055555555555556": {  # fewer than five people saw it
+            "id": "18055555555555556",
+            "media_type": "VIDEO",
+            "timestamp": "2026-10-05T08:31:00+0000",
+        },
+    },
+    "instagram__comments": {
+        "17870000000000002": {
+            "id": "17870000000000002",
+            "post_id": "18012345678901234",
+            "parent_id": "17870000000000001",
+            "text": "@member thank you!",
+            "timestamp": "2026-10-05T09:50:10+0000",
+            "like_count": 1,
+            "hidden": False,
+            "is_owner": True,
+        },
+    },
+    "instagram__competitors": {
+        f"rival:profile:{DAY}": {"id": "17841401441775531", "username": "rival", "followers_count": 10234},
+        "rival:post:18011111111111112": {  # likes are hidden
+            "id": "18011111111111112",
+            "media_type": "IMAGE",
+            "timestamp": "2026-09-28T12:00:00+0000",
+            "comments_count": 0,
+        },
     },
 }
 
