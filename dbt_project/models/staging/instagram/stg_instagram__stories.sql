@@ -1,4 +1,5 @@
-{%- set kinds = '$.insights.data[*] ? (@.name == "navigation").total_value.breakdowns[*].results[*]' %}
+{%- set navigation = '$.insights.data[*] ? (@.name == "navigation")' %}
+{%- set kinds = navigation ~ '.total_value.breakdowns[*].results[*]' %}
 with source as (
     {{ passed_rows(source('instagram', 'instagram__stories')) }}
 ),
@@ -24,9 +25,12 @@ final as (
         {{ insight_number('profile_visits') }} as profile_visits,
         {{ insight_number('link_clicks') }} as link_clicks,
         {{ insight_number('navigation') }} as navigation,
-        {{ json_number(kinds ~ ' ? (@.dimension_values[0] like_regex "^tap_forward$" flag "i").value') }} as taps_forward,
-        {{ json_number(kinds ~ ' ? (@.dimension_values[0] like_regex "^tap_back$" flag "i").value') }} as taps_back,
-        {{ json_number(kinds ~ ' ? (@.dimension_values[0] like_regex "^tap_exit$" flag "i").value') }} as exits,
+        {{ json_number(kinds ~ ' ? (@.dimension_values[0] like_regex "^tap_forward$" flag "i").value') }}
+            as taps_forward,
+        {{ json_number(kinds ~ ' ? (@.dimension_values[0] like_regex "^tap_back$" flag "i").value') }}
+            as taps_back,
+        {{ json_number(kinds ~ ' ? (@.dimension_values[0] like_regex "^tap_exit$" flag "i").value') }}
+            as exits,
         {{ json_number(kinds ~ ' ? (@.dimension_values[0] like_regex "^swipe_forward$" flag "i").value') }}
             as swipes_forward
     from source
