@@ -39,9 +39,11 @@ def pages(
         try:
             fetched = asked.page(following)
         except ObjectGone as error:
-            if read.over is None:
+            is_one_of_many = read.over is not None or (read.batch is not None and len(step.scope.ids) == 1)
+            if not is_one_of_many:
                 raise
-            connection.execute(WARN, (f"{', '.join(step.scope.handles)}: {error.what}", lease.run_id, lease.epoch))
+            gone = ", ".join(step.scope.handles or step.scope.ids)
+            connection.execute(WARN, (f"{gone}: {error.what}", lease.run_id, lease.epoch))
             fetched = None
         if fetched is None:
             yield _page(client, step, step.scope.now, [], None)

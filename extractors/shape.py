@@ -53,6 +53,11 @@ def instant(value: Any, where: str) -> datetime:
     return parsed.astimezone(UTC)
 
 
+def count_at(path: str) -> str:
+    """Return SQL for the number at a path of the payload; NULL for anything that is no number, never an error."""
+    return f"""jsonb_path_query_first(payload, '{path} ? (@.type() == "number")')::numeric"""
+
+
 def series_key(scope: Scope, name: str, day: date) -> str:
     """Return the key of a record without an id of its own: account, list, day."""
     return f"{scope.account.account_id}:{name}:{day.isoformat()}"

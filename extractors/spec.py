@@ -111,6 +111,8 @@ class Batch:
 
     `changed` is SQL over the payload too, a count such as that of comments: an id is due only while the count is not 0
     and is another one than when this stream was last read, whatever the age. Days asked for are read all the same.
+    `counted_in` names the stream whose payload has the count under the same key, where that is not the parent.
+    An id asked for alone that is gone at the platform is a warning, and the others are read.
     """
 
     of: str
@@ -118,6 +120,11 @@ class Batch:
     where: str
     oldest: timedelta | None = None
     changed: str | None = None
+    counted_in: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.counted_in and not self.changed:
+            raise ValueError(f"batch of {self.of}: {self.counted_in} counts nothing")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ Cursor = dict[str, Any]
 DONE: Cursor = {"read": None}
 
 # The ids of a batch. By age: published in the window. By change: the count is another one than at the last read that
-# moved the watermark; the parent's own history in raw tells what it was then.
+# moved the watermark; the history in raw of the stream that counts tells what it was then.
 DUE = """
 with latest as (
     select distinct on (record_key) record_key, payload
@@ -40,10 +40,17 @@ counted as (
     select
         latest.record_key,
         {published_at} as published_at,
-        {changed} as count_now,
         (
             select {changed}
-            from {table} as version
+            from {counts} as version
+            where version.business_id = %(business_id)s and version.account_id = %(account_id)s
+                and version.record_key = latest.record_key
+            order by version.observed_at desc
+            limit 1
+        ) as count_now,
+        (
+            select {changed}
+            from {counts} as version
             where version.business_id = %(business_id)s and version.account_id = %(account_id)s
                 and version.record_key = latest.record_key
                 and version.observed_at <= (select started_at from last_read)
@@ -128,6 +135,7 @@ def due_ids(
     parent = PLATFORMS[account.platform].stream(batch.of)
     statement = sql.SQL(DUE).format(
         table=sql.Identifier("raw", parent.full_name),
+        counts=sql.Identifier("raw", f"{account.platform}__{batch.counted_in or batch.of}"),
         where=_own_sql(batch.where),
         published_at=_own_sql(parent.published_at),
         changed=_own_sql(batch.changed or "null::bigint"),
