@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from simulator import social_truth
 from simulator.model import Account, Post
+from simulator.replies import replies
 from simulator.truth import LOOKBACK, PRIVATE_WINDOW
 
 LINKEDIN_PAGE = 100
 LINKEDIN_BATCH = 20
+LINKEDIN_COMMENTS = 100
 X_PAGE = 100
 FACEBOOK_PAGE = 25
 """Posts per page with nested insights; bare lists may have 100."""
@@ -47,20 +50,48 @@ def minimum_calls(
     *,
     first_run: bool,
     windows: Windows | None = None,
+    before: datetime | None = None,
 ) -> dict[str, int]:
-    """Requests per platform for profile, posts, post_metrics, account_daily and audience of all accounts.
+    """Requests per platform for all streams of all accounts.
 
     `first_run` reads all posts, a later run those of the lookback; `windows` says how many days of the daily series
-    (FIRST_RUN or LATER_RUN when not said).
+    (FIRST_RUN or LATER_RUN when not said). `before` is when the run before a later one looked: what is read only when a
+    count has moved is counted from then (nothing has moved when not said).
     """
     windows = windows or (FIRST_RUN if first_run else LATER_RUN)
     count = {"linkedin": _linkedin, "twitter": _x, "facebook": _facebook, "instagram": _instagram}
     calls = dict.fromkeys(count, 0)
-    since = None if first_run else at - windows.lookback
+    since = None if first_run else (before or at) - windows.lookback
     for account in accounts:
         listed = [post for post in posts[account.key] if post.created_at <= at]
         calls[account.platform] += count[account.platform](listed, since, at, windows)
+        if account.platform == "linkedin":
+            calls["linkedin"] += _linkedin_social(listed, at, None if first_run else before or at)
     return calls
+
+
+def _moved(posts: Sequence[Post], name: str, oldest: timedelta, at: datetime, before: datetime | None) -> list[Post]:
+    """The published posts, not older, whose count moved since the run before."""
+    return [
+        post
+        for post in posts
+        if post.is_organic
+        and at - oldest <= post.created_at
+        and post.published_at <= at
+        and social_truth.moved(post, name, at, before)
+    ]
+
+
+def _linkedin_social(posts: Sequence[Post], at: datetime, before: datetime | None) -> int:
+    """Reactions in batches, three numbers of each video, comments of each post: where the count behind them moved."""
+    reacted = _moved(posts, "likes", social_truth.REACTIONS_FOR, at, before)
+    watched = _moved(posts, "impressions", social_truth.VIDEOS_FOR, at, before)
+    videos = sum(1 for post in watched if post.content_type == "video")
+    comments = sum(
+        pages(sum(1 for one in replies(post, at) if one.answers is None), LINKEDIN_COMMENTS)
+        for post in _moved(posts, "comments", social_truth.COMMENTS_FOR, at, before)
+    )
+    return -(-len(reacted) // LINKEDIN_BATCH) + len(social_truth.VIDEO_NUMBERS) * videos + comments
 
 
 def pages(count: int, size: int) -> int:

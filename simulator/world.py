@@ -98,7 +98,7 @@ class World:
 
         `before`: when a later run's predecessor looked; the same instant when not said, so that nothing has moved.
         """
-        calls = plan.minimum_calls(self.accounts, self.posts, at, first_run=first_run, windows=windows)
+        calls = plan.minimum_calls(self.accounts, self.posts, at, first_run=first_run, windows=windows, before=before)
         seen = None if first_run else before or at
         world = (self.seed, self.anchor)
         more = meta_plan.more_calls(self.accounts, self.posts, self.rivals, world, at, seen)
