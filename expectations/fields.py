@@ -76,6 +76,22 @@ LINKEDIN = {
         metrics=SHARE_COUNTS,
         signed=SHARE_SIGNED,
     ),
+    "linkedin__post_reactions": Fields(
+        id=("$.entity",),
+        required={ALL: ('$.reactionSummaries ? (@.type() == "object")',)},
+        metrics=("$.reactionSummaries.*.count", *under("$.commentSummary", "count", "topLevelCount")),
+    ),
+    "linkedin__video_metrics": Fields(
+        required={ALL: ("$.entity", "$.value")},
+        metrics=("$.value",),
+    ),
+    "linkedin__comments": Fields(
+        id=("$.commentUrn",),
+        published=("$.created.time",),
+        unit="epoch_ms",
+        required={ALL: ("$.post",)},
+        metrics=(*under("$.likesSummary", "totalLikes"), *under("$.commentsSummary", "totalFirstLevelComments")),
+    ),
     "linkedin__account_daily": Fields(
         owner=("$.organizationalEntity", "$.organization"),
         owner_form=ORGANIZATION,

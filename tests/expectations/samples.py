@@ -80,6 +80,33 @@ GOOD: dict[str, Records] = {
             "organizationalEntity": URN,
         },
     },
+    "linkedin__post_reactions": {
+        "urn:li:share:7380871234567890001": {
+            "entity": "urn:li:share:7380871234567890001",
+            "commentsState": "OPEN",
+            "commentSummary": {"count": 8, "topLevelCount": 6},
+            "reactionSummaries": {"LIKE": {"reactionType": "LIKE", "count": 24}},
+        },
+    },
+    "linkedin__video_metrics": {
+        "urn:li:ugcPost:7380501234567890002:VIDEO_VIEW": {
+            "entity": "urn:li:ugcPost:7380501234567890002",
+            "statisticsType": "VIDEO_VIEW",
+            "value": 941,
+            "timeRange": {"start": 1791100800000, "end": 1795046400000},
+        },
+    },
+    "linkedin__comments": {
+        "urn:li:comment:(urn:li:activity:7380871000000000000,7380900000000000001)": {
+            "commentUrn": "urn:li:comment:(urn:li:activity:7380871000000000000,7380900000000000001)",
+            "id": "7380900000000000001",
+            "object": "urn:li:activity:7380871000000000000",
+            "post": "urn:li:share:7380871234567890001",
+            "created": {"time": 1791192600000},
+            "message": {"text": "Great work, when is the next edition?"},
+            "likesSummary": {"totalLikes": 3},
+        },
+    },
     "linkedin__account_daily": {
         f"{ACCOUNT}:share_statistics:{DAY}": {
             "timeRange": {"start": DAY_STARTS_MS, "end": DAY_STARTS_MS + 86_400_000},
