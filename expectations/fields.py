@@ -92,6 +92,10 @@ LINKEDIN = {
         required={ALL: ("$.post",)},
         metrics=(*under("$.likesSummary", "totalLikes"), *under("$.commentsSummary", "totalFirstLevelComments")),
     ),
+    "linkedin__competitors": Fields(
+        required={ALL: ("$.id", "$.firstDegreeSize")},
+        metrics=("$.firstDegreeSize",),
+    ),
     "linkedin__account_daily": Fields(
         owner=("$.organizationalEntity", "$.organization"),
         owner_form=ORGANIZATION,
@@ -144,6 +148,16 @@ TWITTER = {
         id=("$.id",),
         required={ALL: ("$ ? (exists (@.organic_metrics) || exists (@.non_public_metrics))",)},
         metrics=(*under("$.organic_metrics", *ORGANIC_COUNTS), *under("$.non_public_metrics", *PRIVATE_COUNTS)),
+    ),
+    "twitter__comments": Fields(
+        id=("$.id",),
+        published=("$.created_at",),
+        required={ALL: ("$.conversation_id", "$.text")},
+        metrics=under("$.public_metrics", *POST_COUNTS),
+    ),
+    "twitter__competitors": Fields(
+        required={ALL: ("$.id", "$.username", "$.public_metrics.followers_count")},
+        metrics=under("$.public_metrics", *USER_COUNTS),
     ),
 }
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, unquote
 
-from simulator import activity, audience, linkedin_social, restli
+from simulator import activity, audience, competitors, linkedin_social, restli
 from simulator.days import DAY, milliseconds, utc_start
 from simulator.exchange import Answer, Refusal, Request
 from simulator.growth import counters
@@ -97,11 +97,35 @@ def organization(ask: Ask, organization_id: str) -> Answer:
     return Answer(body=body, objects=1, account=account.account_id)
 
 
+def organization_by_name(ask: Ask) -> Answer:
+    """Any organization by its vanity name, with what others may see of it; nothing when nobody has the name."""
+    check_finder(ask, "vanityName")
+    other = competitors.find("linkedin", ask.query.text("vanityName") or "")
+    elements = [] if other is None else [public_organization(int(other.account_id), other.name, other.handle)]
+    paging = {"start": 0, "count": 10, "links": []}
+    return Answer(body={"paging": paging, "elements": elements}, objects=len(elements))
+
+
+def public_organization(number: int, name: str, handle: str) -> Json:
+    """What LinkedIn tells of an organization to those who do not administer it."""
+    return {
+        "id": number,
+        "localizedName": name,
+        "name": {"localized": {"en_US": name}, "preferredLocale": {"country": "US", "language": "en"}},
+        "vanityName": handle,
+        "primaryOrganizationType": "NONE",
+        "locations": [],
+    }
+
+
 def network_size(ask: Ask, urn: str) -> Answer:
     """Followers of any organization."""
     if ask.query.text("edgeType") != "COMPANY_FOLLOWED_BY_MEMBER":
         raise restli.invalid("edgeType")
-    account = ask.service.world.account("linkedin", urn.removeprefix("urn:li:organization:"))
+    number = urn.removeprefix("urn:li:organization:")
+    account = ask.service.world.account("linkedin", number)
+    if account is None and (other := competitors.find("linkedin", number)):
+        return Answer(body={"firstDegreeSize": other.followers_at(ask.now)}, objects=1)
     if account is None:
         raise Refusal(404, problem(404, "NOT_FOUND", "Could not find entity"))
     return Answer(body={"firstDegreeSize": audience.stock_at(account, ask.now)}, objects=1, account=account.account_id)
@@ -303,6 +327,7 @@ def _page_views(visits: int, unique: int | None = None) -> Json:
 
 ROUTES: tuple[tuple[re.Pattern[str], Callable[..., Answer]], ...] = (
     (re.compile(r"/rest/organizations/(\d+)"), organization),
+    (re.compile(r"/rest/organizations"), organization_by_name),
     (re.compile(r"/rest/networkSizes/([^/]+)"), network_size),
     (re.compile(r"/rest/posts"), posts),
     (re.compile(r"/rest/organizationalEntityShareStatistics"), share_statistics),

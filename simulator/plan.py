@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from simulator import social_truth
+from simulator import competitors, social_truth
 from simulator.model import Account, Post
 from simulator.replies import replies
 from simulator.truth import LOOKBACK, PRIVATE_WINDOW
@@ -15,6 +15,8 @@ LINKEDIN_PAGE = 100
 LINKEDIN_BATCH = 20
 LINKEDIN_COMMENTS = 100
 X_PAGE = 100
+X_CONVERSATIONS = 12
+"""Conversations that fit into a query of 512 characters."""
 FACEBOOK_PAGE = 25
 """Posts per page with nested insights; bare lists may have 100."""
 INSTAGRAM_PAGE = 50
@@ -65,8 +67,10 @@ def minimum_calls(
     for account in accounts:
         listed = [post for post in posts[account.key] if post.created_at <= at]
         calls[account.platform] += count[account.platform](listed, since, at, windows)
-        if account.platform == "linkedin":
-            calls["linkedin"] += _linkedin_social(listed, at, None if first_run else before or at)
+        social = SOCIAL.get(account.platform, _nothing)
+        calls[account.platform] += social(listed, at, None if first_run else before or at)
+    for platform in SOCIAL:
+        calls[platform] += competitors.calls(accounts, platform)
     return calls
 
 
@@ -92,6 +96,22 @@ def _linkedin_social(posts: Sequence[Post], at: datetime, before: datetime | Non
         for post in _moved(posts, "comments", social_truth.COMMENTS_FOR, at, before)
     )
     return -(-len(reacted) // LINKEDIN_BATCH) + len(social_truth.VIDEO_NUMBERS) * videos + comments
+
+
+def _x_social(posts: Sequence[Post], at: datetime, before: datetime | None) -> int:
+    """Replies to the posts whose count moved, twelve conversations in a query."""
+    due = _moved(posts, "comments", social_truth.COMMENTS_FOR, at, before)
+    told = {post.post_id: sum(1 for one in replies(post, at) if social_truth.is_told(one, at, before)) for post in due}
+    ordered = sorted(told)
+    groups = [ordered[start : start + X_CONVERSATIONS] for start in range(0, len(ordered), X_CONVERSATIONS)]
+    return sum(pages(sum(told[one] for one in group), X_PAGE) for group in groups)
+
+
+def _nothing(posts: Sequence[Post], at: datetime, before: datetime | None) -> int:
+    return 0
+
+
+SOCIAL = {"linkedin": _linkedin_social, "twitter": _x_social}
 
 
 def pages(count: int, size: int) -> int:

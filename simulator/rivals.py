@@ -72,8 +72,7 @@ def rivals(seed: int, anchor: datetime, scale: float) -> Mapping[tuple[str, str]
 def names(business_id: int) -> list[str]:
     """The lines of accounts.yml about the competitors of a business; none for a business without."""
     parts = RIVALS.get(business_id, ())
-    lines = [f"      - {{platform: {part.platform}, handle: {part.handle}}}" for part in parts]
-    return ["    competitors:", *lines] if lines else []
+    return [f"      - {{platform: {part.platform}, handle: {part.handle}}}" for part in parts]
 
 
 def reader_of(accounts: Sequence[Account], business_id: int, platform: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from simulator import audience
+from simulator import audience, competitors, twitter_search
 from simulator.days import x_time
 from simulator.exchange import Answer, Refusal, Request
 from simulator.growth import counters
@@ -107,6 +107,53 @@ def users(ask: Ask) -> Answer:
     errors = [not_found("user", "ids", one) for one, account in found.items() if account is None]
     body = {name: value for name, value in (("data", data), ("errors", errors)) if value}
     return Answer(body=body, objects=len(data), account=ids[0] if len(ids) == 1 else None)
+
+
+def users_by(ask: Ask) -> Answer:
+    """`/2/users/by?usernames=`: up to 100 users by handle, in any spelling of it."""
+    value = ask.params.get("usernames", "")
+    handles = [one for one in value.split(",") if one]
+    if not 1 <= len(handles) <= 100:
+        count = f"The number of values in the `usernames` query parameter list [{len(handles)}]"
+        raise invalid("usernames", value, f"{count} is not between 1 and 100")
+    for one in handles:
+        if not re.fullmatch(r"\w{1,15}", one, re.ASCII):
+            message = f"The `usernames` query parameter value [{one}] does not match ^[A-Za-z0-9_]{{1,15}}$"
+            raise invalid("usernames", one, message)
+    fields = ask.names("user.fields", USER_FIELDS)
+    known = {one.handle.lower(): one for one in ask.service.world.accounts if one.platform == "twitter"}
+    found = {one: user_object(ask, known[one.lower()], fields) for one in handles if one.lower() in known}
+    others = {one: other for one in handles if one not in found and (other := competitors.find("twitter", one))}
+    found |= {one: competitor_object(ask, other, fields) for one, other in others.items()}
+    data = [found[one] for one in handles if one in found]
+    errors = [unknown_handle(one) for one in handles if one not in found]
+    body = {name: told for name, told in (("data", data), ("errors", errors)) if told}
+    return Answer(body=body, objects=len(data))
+
+
+def competitor_object(ask: Ask, other: competitors.Competitor, fields: Iterable[str]) -> Json:
+    """Somebody else's user object, with the fields asked for."""
+    everything: Json = {
+        "id": other.account_id,
+        "name": other.name,
+        "username": other.handle,
+        "created_at": "2015-02-03T04:05:06.000Z",
+        "verified": False,
+        "public_metrics": {
+            "followers_count": other.followers_at(ask.now),
+            "following_count": 210,
+            "tweet_count": other.posts,
+            "listed_count": 9,
+        },
+    }
+    kept = {"id", "name", "username", *fields}
+    return {name: value for name, value in everything.items() if name in kept}
+
+
+def unknown_handle(handle: str) -> Json:
+    """The partial error of a handle that nobody has."""
+    problem = not_found("user", "usernames", handle)
+    return problem | {"detail": f"Could not find user with usernames: [{handle}]."}
 
 
 def user_object(ask: Ask, account: Account, fields: Iterable[str]) -> Json:
@@ -305,4 +352,6 @@ def _old_name(name: str) -> str:
 ROUTES: tuple[tuple[re.Pattern[str], Callable[..., Answer]], ...] = (
     (re.compile(r"/2/users"), users),
     (re.compile(r"/2/users/(\d+)/tweets"), timeline),
+    (re.compile(r"/2/users/by"), users_by),
+    (re.compile(r"/2/tweets/search/recent"), twitter_search.recent),
 )

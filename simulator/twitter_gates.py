@@ -177,11 +177,11 @@ def not_found(kind: str, parameter: str, value: str) -> Json:
     }
 
 
-def page_size(ask: Ask) -> int:
-    """`max_results`, 5 to 100, 10 when not said."""
+def page_size(ask: Ask, *, least: int = 5) -> int:
+    """`max_results`, `least` to 100, 10 when not said."""
     value = ask.params.get("max_results", "10")
-    if not value.isdigit() or not 5 <= int(value) <= 100:
-        message = f"The `max_results` query parameter value [{value}] is not between 5 and 100"
+    if not value.isdigit() or not least <= int(value) <= 100:
+        message = f"The `max_results` query parameter value [{value}] is not between {least} and 100"
         raise invalid("max_results", value, message)
     return int(value)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from simulator import meta_plan, plan, rivals, truth
+from simulator import competitors, meta_plan, plan, rivals, truth
 from simulator.cast import COMPANIES, Company, Part
 from simulator.generate import TAG_HARM, TAG_LIFT, Span, folded_tags, make_account, make_posts
 from simulator.model import Account, Business, Credential, Json, Planted, Post, Tag
@@ -67,7 +67,8 @@ class World:
                 f'      - {{platform: {one.platform}, account_id: "{one.account_id}", credential: {one.credential}}}'
                 for one in business.accounts
             ]
-            lines += rivals.names(business.business_id)
+            others = [*rivals.names(business.business_id), *competitors.names(business.business_id)]
+            lines += ["    competitors:", *others] if others else []
         return "\n".join(lines) + "\n"
 
     def environment(self) -> dict[str, str]:

@@ -19,7 +19,7 @@ from extractors.errors import (
     TokenDead,
     Transient,
 )
-from extractors.platforms import linkedin_social
+from extractors.platforms import linkedin_competitors, linkedin_social
 from extractors.platforms.restli import ORGANIC, URNS_PER_CALL, encode, next_start, organization, urn_list, value
 from extractors.shape import LOOK, epoch_milliseconds, mapping, objects, series_key, text
 from extractors.spec import (
@@ -215,6 +215,7 @@ STREAMS = (
             ),
         ),
     ),
+    linkedin_competitors.STREAM,
 )
 
 

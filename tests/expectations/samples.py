@@ -107,6 +107,14 @@ GOOD: dict[str, Records] = {
             "likesSummary": {"totalLikes": 3},
         },
     },
+    "linkedin__competitors": {
+        f"{ACCOUNT}:blue-bottle:{DAY}": {
+            "id": 998877,
+            "localizedName": "Blue Bottle",
+            "vanityName": "blue-bottle",
+            "firstDegreeSize": 12_000,
+        },
+    },
     "linkedin__account_daily": {
         f"{ACCOUNT}:share_statistics:{DAY}": {
             "timeRange": {"start": DAY_STARTS_MS, "end": DAY_STARTS_MS + 86_400_000},
@@ -159,6 +167,24 @@ GOOD: dict[str, Records] = {
             "created_at": "2026-10-05T08:30:00.000Z",
             "non_public_metrics": {"impression_count": 15980, "url_link_clicks": 89, "engagements": 745},
             "organic_metrics": {"impression_count": 15980, "like_count": 233, "url_link_clicks": 89},
+        },
+    },
+    "twitter__comments": {
+        "1975813000000000010": {
+            "id": "1975813000000000010",
+            "text": "love it ❤️",
+            "created_at": "2026-10-05T08:33:00.000Z",
+            "conversation_id": "1975812345678901234",
+            "referenced_tweets": [{"type": "replied_to", "id": "1975812345678901234"}],
+            "public_metrics": {"like_count": 4, "reply_count": 1},
+        },
+    },
+    "twitter__competitors": {
+        f"{ACCOUNT}:bluebottle:{DAY}": {
+            "id": "998877",
+            "name": "Blue Bottle",
+            "username": "bluebottle",
+            "public_metrics": {"followers_count": 12_000, "tweet_count": 140},
         },
     },
     "facebook__profile": {
