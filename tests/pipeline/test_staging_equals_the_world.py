@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from simulator import social_truth
+from simulator import competitors, social_truth
 from tests.pipeline.conftest import Built
 from tests.pipeline.test_marts_equal_the_world import assert_same
 
@@ -17,13 +17,22 @@ def newest(frame: pd.DataFrame, key: str) -> pd.DataFrame:
     return frame.sort_values("observed_at").groupby(key, as_index=False).tail(1)
 
 
-@pytest.mark.parametrize("platform", ["linkedin"])
+@pytest.mark.parametrize("platform", ["linkedin", "twitter"])
 def test_comments_equal_the_world(built: Built, platform: str) -> None:
     expected = pd.DataFrame(social_truth.expected_comments(platform, built.world.posts, built.observed))
     actual = newest(built.table(f"staging.stg_{platform}__comments"), "comment_id")
     assert len(expected) > 100
     assert expected["is_own"].any() or platform == "twitter"
     assert_same(actual, expected.astype({"likes": "float64"}), ["comment_id"], [*COMMENT, "is_own"])
+
+
+@pytest.mark.parametrize("platform", ["linkedin", "twitter"])
+def test_competitors_equal_the_world(built: Built, platform: str) -> None:
+    told = competitors.expected_competitors(built.world.accounts, platform, built.observed)
+    expected = pd.DataFrame({"record_key": key, **values} for key, values in told.items())
+    actual = newest(built.table(f"staging.stg_{platform}__competitors"), "record_key")
+    values = ["business_id", "account_id", "observed_date", "competitor_id", "handle", "name", "followers_count"]
+    assert_same(actual, expected, ["record_key"], values)
 
 
 def test_linkedin_reactions_by_type_equal_the_world(built: Built) -> None:

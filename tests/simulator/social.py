@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
+from simulator import competitors
 from simulator.model import Account
-from tests.simulator.reading import Reader, Row
+from tests.simulator.reading import TWEET_FIELDS, Reader, Row
 
 
 def read_social(reader: Reader, account: Account, posts: list[Row], now: datetime) -> list[Row]:
@@ -20,7 +21,50 @@ def read_social(reader: Reader, account: Account, posts: list[Row], now: datetim
                     reader.get(account, video_path(urn, kind))
             urns = [one["post_id"] for one in talked_about(posts, now)]
             return [element for urn in urns for element in read_comments(reader, account, urn)]
+        case "twitter":
+            ids = sorted(one["post_id"] for one in talked_about(posts, now))
+            groups = [ids[start : start + 12] for start in range(0, len(ids), 12)]
+            return [element for group in groups for element in search_replies(reader, account, group)]
     return []
+
+
+def search_replies(reader: Reader, account: Account, post_ids: list[str], more: str = "") -> list[Row]:
+    """The replies of others in some conversations, of the last seven days, page by page."""
+    conversations = "%20OR%20".join(f"conversation_id:{one}" for one in post_ids)
+    query = f"({conversations})%20is:reply%20-from:{account.account_id}"
+    path = f"/2/tweets/search/recent?query={query}&max_results=100&tweet.fields={TWEET_FIELDS}{more}"
+    found: list[Row] = []
+    token = ""
+    while True:
+        body = reader.get(account, path + token)
+        found += body.get("data", [])
+        if "next_token" not in body["meta"]:
+            return found
+        token = f"&next_token={body['meta']['next_token']}"
+
+
+def read_competitors(reader: Reader, accounts: tuple[Account, ...]) -> Row:
+    """Followers of all competitors by platform and handle, each business through the first of its accounts."""
+    found: Row = {}
+    for business_id in sorted({one.business_id for one in accounts}):
+        for platform in ("linkedin", "twitter"):
+            others = competitors.of_business(business_id, platform)
+            account = competitors.reader_of(accounts, business_id, platform) if others else None
+            if account and platform == "twitter":
+                handles = ",".join(one.handle for one in others)
+                body = reader.get(account, f"/2/users/by?usernames={handles}&user.fields=public_metrics")
+                found |= {one["username"]: one["public_metrics"]["followers_count"] for one in body["data"]}
+            elif account:
+                found |= {one.handle: organization_size(reader, account, one.handle) for one in others}
+    return found
+
+
+def organization_size(reader: Reader, account: Account, name: str) -> int:
+    """Followers of any organization, by its vanity name."""
+    (element,) = reader.get(account, f"/rest/organizations?q=vanityName&vanityName={name}")["elements"]
+    urn = quote(f"urn:li:organization:{element['id']}", safe="")
+    path = f"/rest/networkSizes/{urn}?edgeType=COMPANY_FOLLOWED_BY_MEMBER"
+    return int(reader.get(account, path)["firstDegreeSize"])
 
 
 def talked_about(posts: list[Row], now: datetime) -> list[Row]:
