@@ -86,7 +86,8 @@ LINKEDIN = {
         metrics=("$.value",),
     ),
     "linkedin__comments": Fields(
-        id=("$.commentUrn",),
+        id=("$.commentUrn", '$."$URN"'),
+        absent=("$.message.attributes", "$.*.actor", '$.** ? (@.type() == "string" && @ starts with "urn:li:person:")'),
         published=("$.created.time",),
         unit="epoch_ms",
         required={ALL: ("$.post",)},
@@ -151,6 +152,7 @@ TWITTER = {
     ),
     "twitter__comments": Fields(
         id=("$.id",),
+        absent=("$.author_id", "$.in_reply_to_user_id", "$.entities", "$.*.entities", "$.includes"),
         published=("$.created_at",),
         required={ALL: ("$.conversation_id", "$.text")},
         metrics=under("$.public_metrics", *POST_COUNTS),

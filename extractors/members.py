@@ -8,7 +8,7 @@ from typing import Any
 
 ADDRESS = re.compile(r"(?<!\w)[@＠]\w+")
 ADDRESSED = re.compile(r"^(?:[@＠]\w+\s*)+")
-HIDDEN = "@"
+HIDDEN = "@member"
 
 
 def only(value: Any, names: Collection[str], words: Callable[[str], str] = str) -> Any:
@@ -28,12 +28,12 @@ def only(value: Any, names: Collection[str], words: Callable[[str], str] = str) 
 
 
 def without_handles(text: str) -> str:
-    """Return a text without handles: those it is addressed to go, one named later leaves an `@`."""
+    """Return a text without handles: those it is addressed to go, one named later is `@member`."""
     return ADDRESS.sub(HIDDEN, ADDRESSED.sub("", text))
 
 
 def without_spans(text: str, spans: Collection[tuple[int, int]]) -> str:
-    """Return a text with an `@` for each span of (start, length), counted in UTF-16 units.
+    """Return a text with `@member` for each span of (start, length), counted in UTF-16 units.
 
     A span that would cut a word may have been counted in code points: then what either means is hidden.
     """

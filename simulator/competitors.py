@@ -97,7 +97,7 @@ def expected_competitors(
         reader = reader_of(accounts, one.business_id, platform)
         for at in observed_at:
             day = at.astimezone(ZoneInfo(reader.timezone)).date()
-            rows[f"{reader.account_id}:{one.handle.lower()}:{day}"] = {
+            rows[f"{one.handle.lower()}:profile:{day}"] = {
                 "business_id": one.business_id,
                 "account_id": reader.account_id,
                 "observed_date": day,

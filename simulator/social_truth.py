@@ -76,16 +76,18 @@ def _row(reply: Reply) -> Row:
         "post_id": reply.post.post_id,
         "parent_comment_id": reply.answers,
         "commented_at": reply.written_at,
-        "text": reply.words.replace("{friend}", "@") if account.platform == "linkedin" else _without_leading(reply),
+        "text": reply.words.replace("{friend}", "@member")
+        if account.platform == "linkedin"
+        else _without_leading(reply),
         "likes": reply.likes,
         "is_own": reply.is_own,
     }
 
 
 def _without_leading(reply: Reply) -> str:
-    """On X a reply begins with those it addresses: they go, the people named later leave an @."""
+    """On X a reply begins with those it addresses: they go, whoever is named later is a member."""
     words = reply.words.removeprefix("{friend}")
-    return words.replace("{friend}", "@")
+    return words.replace("{friend}", "@member")
 
 
 def expected_reactions(posts: Posts, observed_at: Sequence[datetime]) -> dict[str, dict[str, int]]:

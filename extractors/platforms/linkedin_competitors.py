@@ -12,7 +12,7 @@ from typing import Any
 
 from extractors.errors import ContractBroken, ObjectGone
 from extractors.platforms.restli import value
-from extractors.shape import LOOK, mapping, objects, series_key
+from extractors.shape import LOOK, mapping, objects
 from extractors.spec import Competitors, Follow, Json, Params, Read, Record, Scope, Stream
 
 WHERE = "linkedin__competitors"
@@ -58,13 +58,13 @@ def records(scope: Scope, body: Any) -> list[Record]:
     if "firstDegreeSize" not in size:
         raise ContractBroken(f"{WHERE}: the size of a network is missing", LOOK)
     payload: Json = {**json.loads(known), **size}
-    return [Record(series_key(scope, scope.handles[0].lower(), scope.today), payload)]
+    return [Record(f"{scope.handles[0].lower()}:profile:{scope.today.isoformat()}", payload)]
 
 
 STREAM = Stream(
     platform="linkedin",
     name="competitors",
-    kind="stock",
+    kind="entity",
     reads=(
         Read(
             name="network_size_by_name",

@@ -26,7 +26,7 @@ VIDEO_AGE = timedelta(days=180)
 # Older posts' counts are not read again either, so nobody would notice a new comment.
 COMMENT_AGE = timedelta(days=28)
 COMMENT_FIELDS = frozenset(
-    {"commentUrn", "id", "object", "parentComment", "created", "lastModified", "time", "message"}
+    {"commentUrn", "$URN", "id", "object", "parentComment", "created", "lastModified", "time", "message"}
     | {"likesSummary", "totalLikes", "aggregatedTotalLikes"}
     | {"commentsSummary", "totalFirstLevelComments", "aggregatedTotalComments"}
 )
@@ -73,10 +73,12 @@ def comment_records(scope: Scope, body: Any) -> list[Record]:
     if len(scope.ids) != 1:
         raise ContractBroken(f"{where}: the answer does not say of which post", "read the list again with `run`")
     elements = objects(body, "elements", where)
-    return [
-        Record(text(element, "commentUrn", where), {**_anonymous(scope, element), "post": scope.ids[0]})
-        for element in elements
-    ]
+    return [Record(_urn(element), {**_anonymous(scope, element), "post": scope.ids[0]}) for element in elements]
+
+
+def _urn(element: Json) -> str:
+    """The comment's own name, which older answers keep under `$URN`."""
+    return text(element, "commentUrn" if "commentUrn" in element else "$URN", "linkedin__comments")
 
 
 def _anonymous(scope: Scope, element: Json) -> Json:
@@ -88,7 +90,7 @@ def _anonymous(scope: Scope, element: Json) -> Json:
 
 
 def _message(message: Any) -> Json | None:
-    """The words, with an `@` for every member they name; none where it cannot be told who is named."""
+    """The words, with `@member` for everyone they name; none where it cannot be told who is named."""
     if not isinstance(message, dict) or not isinstance(message.get("text"), str):
         return None
     listed = message.get("attributes") or []

@@ -15,7 +15,7 @@ from typing import Any
 from extractors.errors import ObjectGone
 from extractors.members import only, without_handles
 from extractors.platforms.twitter_pages import next_token, page_of_posts, rfc3339
-from extractors.shape import count_at, mapping, objects, outline, series_key, text
+from extractors.shape import count_at, mapping, objects, outline, text
 from extractors.spec import Batch, Competitors, Params, Read, Record, Scope, Stream, Unread
 from extractors.strict_json import original
 
@@ -72,7 +72,7 @@ def competitor_records(scope: Scope, body: Any) -> Sequence[Record | Unread]:
     users = objects(page, "data", where) if "data" in page or not page.get("errors") else []
     errors = objects(page, "errors", where) if page.get("errors") else []
     found: list[Record | Unread] = [
-        Record(series_key(scope, text(user, "username", where).lower(), scope.today), user) for user in users
+        Record(f"{text(user, 'username', where).lower()}:profile:{scope.today.isoformat()}", user) for user in users
     ]
     return [*found, *(_unknown(scope, error) for error in errors)]
 
@@ -81,7 +81,7 @@ def _unknown(scope: Scope, error: Any) -> Unread:
     handle = error.get("value")
     named = handle if isinstance(handle, str) and handle in scope.handles else outline(handle)
     reason = ObjectGone(f"{scope.account}: X knows no user {named!r}", "correct the competitor in accounts.yml")
-    return Unread(f"{scope.account.account_id}:{named}", reason, original(error))
+    return Unread(f"{named}:profile:{scope.today.isoformat()}", reason, original(error))
 
 
 STREAMS = (
@@ -114,7 +114,7 @@ STREAMS = (
     Stream(
         platform="twitter",
         name="competitors",
-        kind="stock",
+        kind="entity",
         reads=(
             Read(
                 name="users_by",

@@ -108,7 +108,7 @@ GOOD: dict[str, Records] = {
         },
     },
     "linkedin__competitors": {
-        f"{ACCOUNT}:blue-bottle:{DAY}": {
+        f"blue-bottle:profile:{DAY}": {
             "id": 998877,
             "localizedName": "Blue Bottle",
             "vanityName": "blue-bottle",
@@ -180,7 +180,7 @@ GOOD: dict[str, Records] = {
         },
     },
     "twitter__competitors": {
-        f"{ACCOUNT}:bluebottle:{DAY}": {
+        f"bluebottle:profile:{DAY}": {
             "id": "998877",
             "name": "Blue Bottle",
             "username": "bluebottle",

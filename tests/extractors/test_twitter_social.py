@@ -129,7 +129,7 @@ def test_a_competitor_nobody_is_called_is_kept_apart_and_the_others_land(
     results = extract("twitter", streams=["competitors"])
     assert {result.state for result in results} == {"complete"}
     (entry,) = connection.execute("select record_key, reason, detail from ops.quarantine").fetchall()
-    assert entry[:2] == ("2244994001:no_such", "ObjectGone")
+    assert entry[:2] == ("no_such:profile:2026-11-21", "ObjectGone")
     assert "accounts.yml" in entry[2]
     assert [result.quarantined for result in results if result.quarantined] == [1]
     assert_equal_warehouses(environment, undisturbed("twitter", streams=["competitors"]), ["twitter__competitors"])
