@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Collection
 from typing import Any
 
-ADDRESS = re.compile(r"(?<!\w)[@＠]\w+")
-ADDRESSED = re.compile(r"^(?:[@＠]\w+\s*)+")
+# Handles are ASCII, whatever surrounds them.
+ADDRESS = re.compile(r"(?<!\w)[@＠]\w+", re.ASCII)
+ADDRESSED = re.compile(r"^(?:[@＠]\w+\s*)+", re.ASCII)
 HIDDEN = "@member"
 
 
