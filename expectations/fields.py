@@ -31,6 +31,7 @@ class Fields:
     required: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # middle part of the key, or ALL -> paths
     metrics: tuple[str, ...] = ()  # numbers or absent, never below zero
     signed: tuple[str, ...] = ()  # numbers or absent, below zero too
+    absent: tuple[str, ...] = ()  # must not be there: who is no account of ours is never named
     insights: str | None = None  # Meta's metric objects: `name` with `values` or `total_value`
     name: str | None = None  # equals the middle part of the key
     measured: str | None = None  # the instant a daily value belongs to
@@ -41,6 +42,9 @@ def under(parent: str, *names: str) -> tuple[str, ...]:
     """Return the paths of several members of one object."""
     return tuple(f"{parent}.{name}" for name in names)
 
+
+# Where Meta names who wrote a comment, and whom it mentions.
+MEMBERS = under("$.**", "from", "username", "user", "message_tags")
 
 ORGANIZATION = "urn:li:organization:{account_id}"
 SHARE_COUNTS = under(
@@ -71,6 +75,27 @@ LINKEDIN = {
         required={ALL: ('$.totalShareStatistics ? (@.type() == "object")',)},
         metrics=SHARE_COUNTS,
         signed=SHARE_SIGNED,
+    ),
+    "linkedin__post_reactions": Fields(
+        id=("$.entity",),
+        required={ALL: ('$.reactionSummaries ? (@.type() == "object")',)},
+        metrics=("$.reactionSummaries.*.count", *under("$.commentSummary", "count", "topLevelCount")),
+    ),
+    "linkedin__video_metrics": Fields(
+        required={ALL: ("$.entity", "$.value")},
+        metrics=("$.value",),
+    ),
+    "linkedin__comments": Fields(
+        id=("$.commentUrn", '$."$URN"'),
+        absent=("$.message.attributes", "$.*.actor", '$.** ? (@.type() == "string" && @ starts with "urn:li:person:")'),
+        published=("$.created.time",),
+        unit="epoch_ms",
+        required={ALL: ("$.post",)},
+        metrics=(*under("$.likesSummary", "totalLikes"), *under("$.commentsSummary", "totalFirstLevelComments")),
+    ),
+    "linkedin__competitors": Fields(
+        required={ALL: ("$.id", "$.firstDegreeSize")},
+        metrics=("$.firstDegreeSize",),
     ),
     "linkedin__account_daily": Fields(
         owner=("$.organizationalEntity", "$.organization"),
@@ -125,6 +150,17 @@ TWITTER = {
         required={ALL: ("$ ? (exists (@.organic_metrics) || exists (@.non_public_metrics))",)},
         metrics=(*under("$.organic_metrics", *ORGANIC_COUNTS), *under("$.non_public_metrics", *PRIVATE_COUNTS)),
     ),
+    "twitter__comments": Fields(
+        id=("$.id",),
+        absent=("$.author_id", "$.in_reply_to_user_id", "$.entities", "$.*.entities", "$.includes"),
+        published=("$.created_at",),
+        required={ALL: ("$.conversation_id", "$.text")},
+        metrics=under("$.public_metrics", *POST_COUNTS),
+    ),
+    "twitter__competitors": Fields(
+        required={ALL: ("$.id", "$.username", "$.public_metrics.followers_count")},
+        metrics=under("$.public_metrics", *USER_COUNTS),
+    ),
 }
 
 FACEBOOK = {
@@ -153,6 +189,20 @@ FACEBOOK = {
         required={ALL: ('$.value ? (@.type() == "object")', "$.end_time")},
         metrics=("$.value.*",),
         name="$.name",
+    ),
+    "facebook__comments": Fields(
+        id=("$.id",),
+        published=("$.created_time",),
+        required={ALL: ("$.post_id", '$.is_owner ? (@.type() == "boolean")')},
+        metrics=under("$", "like_count", "comment_count"),
+        absent=MEMBERS,
+    ),
+    "facebook__competitors": Fields(
+        required={"profile": ("$.id", "$.followers_count"), "post": ("$.id", "$.created_time")},
+        metrics=(
+            *under("$", "followers_count", "fan_count", "talking_about_count", "shares.count"),
+            *under("$", "reactions.summary.total_count", "comments.summary.total_count"),
+        ),
     ),
 }
 
@@ -184,6 +234,26 @@ INSTAGRAM = {
     "instagram__audience": Fields(
         required={ALL: ("$.total_value.breakdowns[*].dimension_keys[*]",)},
         metrics=("$.total_value.breakdowns[*].results[*].value",),
+    ),
+    "instagram__stories": Fields(
+        id=("$.id",),
+        published=("$.timestamp",),
+        required={ALL: ("$.media_type",)},
+        metrics=("$.insights.data[*].total_value.breakdowns[*].results[*].value",),
+        insights="$.insights.data[*]",
+    ),
+    "instagram__comments": Fields(
+        id=("$.id",),
+        published=("$.timestamp",),
+        required={ALL: ("$.post_id", '$.is_owner ? (@.type() == "boolean")')},
+        metrics=("$.like_count",),
+        absent=MEMBERS,
+    ),
+    "instagram__competitors": Fields(
+        required={"profile": ("$.id", "$.followers_count"), "post": ("$.id", "$.timestamp")},
+        metrics=under(
+            "$", "followers_count", "follows_count", "media_count", "like_count", "comments_count", "view_count"
+        ),
     ),
 }
 

@@ -100,6 +100,8 @@ def shape(stream: Stream, declared: Fields) -> dict[str, sql.Composable]:
         columns["foreign_owner"] = sql.SQL("nullif(left({}, 100), {})").format(text_of(declared.owner), account)
     if declared.name:
         columns["foreign_name"] = sql.SQL("nullif(left({}, 100), {})").format(text_at(declared.name), part)
+    if declared.absent:
+        columns["named_members"] = joined([present(path) for path in declared.absent])
     if declared.insights:
         columns["token_links"] = sql.SQL("jsonb_path_exists(record.payload, {}) or null").format(
             sql.Literal('$.**.paging.* ? (@ like_regex "access_token=")')
@@ -153,6 +155,12 @@ def named(path: str, condition: str, verb: str) -> sql.Composed:
     """Return an expression `path = -3` or `path is of type string`, NULL where no value meets the condition."""
     said = sql.SQL("left({} #>> '{{}}', 40)").format(first(condition))
     return sql.SQL("{} || {}").format(sql.Literal(f"{path} {verb} "), said)
+
+
+def present(path: str) -> sql.Composed:
+    """Return an expression that is the path where something is there, JSON null too, and NULL otherwise."""
+    there = sql.SQL("case when jsonb_path_exists(record.payload, {0}) then {0} end")
+    return there.format(sql.Literal(path))
 
 
 def first(path: str) -> sql.Composed:

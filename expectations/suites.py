@@ -130,6 +130,7 @@ def declared_shape(declared: Fields) -> Expectations:
         "missing_fields": (declared.required, f"the payload has {required_words(declared)}"),
         "foreign_owner": (declared.owner, f"a record that names its account ({', '.join(declared.owner)}) names this"),
         "foreign_name": (declared.name, f"the record key holds the metric's name ({declared.name})"),
+        "named_members": (declared.absent, f"nobody is named who is no account of ours ({', '.join(declared.absent)})"),
         "token_links": (declared.insights, "no paging link with an access token was stored"),
     }
     return [nothing_in(column, says) for column, (applies, says) in complaints.items() if applies]

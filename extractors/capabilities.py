@@ -99,11 +99,12 @@ class TooMuchData(PipelineError):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """One call's answer, taken apart."""
+    """One call's answer, taken apart. Without `has_metrics` it asked for none, and proves none."""
 
     answer: Answer
     records: Sequence[Record | Unread]
     next_params: Params | None
+    has_metrics: bool = True
 
 
 Fetch = Callable[[Scope, Params], Fetched]
@@ -156,16 +157,17 @@ class Negotiation:
             except MetricRejected as error:
                 rejected |= dict.fromkeys(self._culprits(scope, params, error, working), error)
             else:
-                self._conclude(scope, rejected)
+                if fetched is None or fetched.has_metrics:
+                    self._conclude(scope, rejected)
                 return fetched
 
     def _with_stragglers(self, fetched: Fetched, params: Params) -> Fetched:
         """Ask again for the objects of a batch that refused a metric the others took, with what they do have."""
         left = {item.key: item.error for item in fetched.records if isinstance(item, Unread)}
         refused = {key: error for key, error in left.items() if isinstance(error, MetricRejected)}
-        if not refused or self.read.batch is None:
+        if not refused or (self.read.batch is None and self.read.follow is None):
             return fetched
-        alone = replace(self, scope=replace(self.scope, ids=tuple(key for key in self.scope.ids if key in refused)))
+        alone = replace(self, scope=replace(self.scope, ids=tuple(sorted(refused))))
         named = {tuple(error.culprits(self.scope.metrics)): error for error in refused.values()}
         unfit = {metric: error for names, error in named.items() for metric in names} if len(named) == 1 else NONE
         try:

@@ -161,7 +161,8 @@ class Client:
     def _send(self, read: Read, scope: Scope, params: Params) -> Answer:
         query = self.platform.encode(params)
         url = f"{self.base_url}{read.path(scope)}" + (f"?{query}" if query else "")
-        form = urlencode(read.form(scope)) if read.form else None
+        fields = read.form(scope) if read.form else None
+        form = urlencode(fields) if fields is not None else None
         headers = {**self.platform.headers, "Authorization": f"Bearer {self.token}", "Accept": "application/json"}
         headers |= {"Accept-Encoding": "gzip", "User-Agent": "social-analytics-pipeline"}
         if form is not None:

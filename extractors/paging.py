@@ -9,12 +9,13 @@ from typing import Any
 
 import psycopg
 
-from extractors.capabilities import Fetched, MetricRejected, Negotiation, Silence
-from extractors.errors import ContractBroken
+from extractors import follow
+from extractors.capabilities import WARN, Fetched, MetricRejected, Negotiation, Silence
+from extractors.errors import ContractBroken, ObjectGone
 from extractors.http import Client
 from extractors.load import Asked, Lease, Page, quarantine
-from extractors.shape import LOOK, foreseen
-from extractors.spec import Params, Record, Scope, Unread
+from extractors.shape import LOOK, foreseen, withheld
+from extractors.spec import Answer, Params, Read, Record, Scope, Unread
 from extractors.steps import Step
 from extractors.strict_json import original
 
@@ -31,10 +32,19 @@ def pages(
     read = step.read
     fetch = partial(_fetch, client, step, connection, lease)
     asked = Negotiation(connection, lease, client.platform.version, read, step.scope, fetch)
-    following: Params | None = params if params is not None else read.params(asked.scope)
+    first = follow.START if read.follow else read.params(asked.scope)
+    following: Params | None = params if params is not None else first
     seen: set[tuple[tuple[str, str], ...]] = set()
     while following is not None:
-        fetched = asked.page(following)
+        try:
+            fetched = asked.page(following)
+        except ObjectGone as error:
+            is_one_of_many = read.over is not None or (read.batch is not None and len(step.scope.ids) == 1)
+            if not is_one_of_many:
+                raise
+            gone = ", ".join(step.scope.handles or step.scope.ids)
+            connection.execute(WARN, (f"{gone}: {error.what}", lease.run_id, lease.epoch))
+            fetched = None
         if fetched is None:
             yield _page(client, step, asked.scope, step.scope.now, [], None)
             return
@@ -52,21 +62,36 @@ def _fetch(
     client: Client, step: Step, connection: psycopg.Connection[Any], lease: Lease, scope: Scope, params: Params
 ) -> Fetched:
     """Make one call and take its answer apart; what cannot be read or taken apart is kept."""
-    read, asked = step.read, Asked(read=step.read.name, step=step.key, scope=scope)
+    read = step.read
+    call = follow.asked(read, read.follow, scope, params) if read.follow else scope
+    asked = Asked(read=read.name, step=step.key, scope=call)
     try:
-        answer = client.call(read, scope, params)
+        answer = client.call(read, call, read.params(call) if read.follow else params)
     except ContractBroken as error:
         if error.body:
-            quarantine(connection, lease, None, error, error.body, datetime.now(UTC), asked)
+            quarantine(connection, lease, None, error, _kept(read, error.body), datetime.now(UTC), asked)
         raise
     try:
-        with foreseen(read, scope, answer.body):
-            return Fetched(answer, read.records(scope, answer.body), read.next_page(answer.body, params))
+        with foreseen(read, call, answer.body):
+            return _taken_apart(read, scope, call, params, answer)
     except MetricRejected:
         raise
     except ContractBroken as error:
-        quarantine(connection, lease, None, error, original(answer.body), answer.at, asked)
+        quarantine(connection, lease, None, error, _kept(read, original(answer.body)), answer.at, asked)
         raise
+
+
+def _taken_apart(read: Read, scope: Scope, call: Scope, params: Params, answer: Answer) -> Fetched:
+    records = read.records(call, answer.body)
+    if read.follow is None:
+        return Fetched(answer, records, read.next_page(answer.body, params))
+    taken, position = follow.following(read, read.follow, scope, params, answer.body, records)
+    return Fetched(answer, taken, position, has_metrics=bool(call.places))
+
+
+def _kept(read: Read, body: bytes) -> bytes:
+    """What the quarantine may hold of an answer: never the bytes of one that names members."""
+    return withheld(body) if read.names_members else body
 
 
 def _page(

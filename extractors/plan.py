@@ -88,6 +88,8 @@ def _account_calls(
 
 def _step_calls(connection: psycopg.Connection[Any], step: Step) -> tuple[int, bool]:
     """Return a step's calls, and whether that is only a lower bound."""
+    if step.read.follow is not None:
+        return max(ceil(len(step.scope.ids) / step.read.follow.size), 1), True
     size = step.read.page_size
     if size is None:
         return 1, False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -74,6 +75,11 @@ def instant(value: Any, where: str) -> datetime:
     raise ContractBroken(f"{where}: {outline(value)} is no instant with an offset", LOOK)
 
 
+def count_at(path: str) -> str:
+    """Return SQL for the number at a path of the payload; NULL for anything that is no number, never an error."""
+    return f"""jsonb_path_query_first(payload, '{path} ? (@.type() == "number")')::numeric"""
+
+
 def series_key(scope: Scope, name: str, day: date) -> str:
     """Return the key of a record without an id of its own: account, list, day."""
     return f"{scope.account.account_id}:{name}:{day.isoformat()}"
@@ -98,3 +104,25 @@ def outline(value: Any) -> str:
             return f"a text of {len(value)} characters"
         case _:
             return f"a {type(value).__name__}"
+
+
+def withheld(body: bytes) -> bytes:
+    """Return what may be kept of an answer that names members: its structure, every value replaced by its outline.
+
+    It is wrapped, so that a replay cannot take it for the answer: such a list is read again instead.
+    """
+    try:
+        shape = _without_values(json.loads(body))
+    except (ValueError, RecursionError):
+        shape = f"{len(body)} bytes that are no JSON"
+    return json.dumps({"withheld, for it names members": shape}).encode()
+
+
+def _without_values(value: Any) -> Any:
+    match value:
+        case dict():
+            return {str(name): _without_values(each) for name, each in value.items()}
+        case list():
+            return [_without_values(each) for each in value]
+        case _:
+            return outline(value)

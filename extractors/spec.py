@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -36,7 +36,11 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What one read is about: the account, the frozen clock, the window, the ids of a batch, the metrics to ask."""
+    """What one read is about: the account, the frozen clock, the window, the ids of a batch, the metrics to ask.
+
+    `handles`: the competitors of a read that goes over them. `places`: the objects an earlier answer led to, each with
+    its place there.
+    """
 
     account: Account
     now: datetime
@@ -44,6 +48,8 @@ class Scope:
     until: datetime | None = None
     ids: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
+    handles: tuple[str, ...] = ()
+    places: Params = field(default_factory=dict)
 
     @property
     def today(self) -> date:
@@ -105,6 +111,8 @@ class Batch:
 
     `changed` is SQL over the payload too, a count such as that of comments: an id is due only while the count is not 0
     and is another one than when this stream was last read, whatever the age. Days asked for are read all the same.
+    `counted_in` names the stream whose payload has the count under the same key, where that is not the parent.
+    An id asked for alone that is gone at the platform is a warning, and the others are read.
     """
 
     of: str
@@ -112,6 +120,35 @@ class Batch:
     where: str
     oldest: timedelta | None = None
     changed: str | None = None
+    counted_in: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.counted_in and not self.changed:
+            raise ValueError(f"batch of {self.of}: {self.counted_in} counts nothing")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Competitors:
+    """A read that goes over the business's competitors on the platform, `size` handles (`Scope.handles`) at a time.
+
+    Of a business with several accounts on the platform the first reads them all, the others none: they are the
+    business's, and each would give the same. One the platform does not know is a warning, and the others are read.
+    """
+
+    size: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Follow:
+    """A read whose answers lead on: to the next part of several lists at once, or to the objects that a list named.
+
+    `places` takes the scope of the call and the body and gives what to ask next, each with its place there (a cursor,
+    or what is known of it), which comes back as `Scope.places`. At most `size` are asked at once, new ids of a batch
+    among them; what is under way goes first. All ids of a batch are one step, so that no call leaves half empty.
+    """
+
+    places: Callable[[Scope, Any], Params]
+    size: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,10 +169,11 @@ class NeverSilent:
 class Read:
     """One list of an API: where it is, what to ask, how to cut it, and how to take the records out.
 
-    `form` makes the call a POST that only reads (Meta's batch). `newest_first` gives a record's place in a list
-    without a date filter, so that paging stops once the window is left. `page_size`: posts on a page; `oldest`: how far
-    the list reaches back, where that is less than everything. `metrics` are what is asked for while the platform knows
-    them; `params` and `form` take those from the scope. `has_more` than metrics: asked also when none is left.
+    `form` makes the call a POST that only reads (Meta's batch), unless it gives None. `newest_first` gives a record's
+    place in a list without a date filter, so that paging stops once the window is left. `page_size`: posts on a page;
+    `oldest`: how far the list reaches back, where that is less than everything. `metrics` are what is asked for while
+    the platform knows them; `params` and `form` take those from the scope. `has_more` than metrics: asked also when
+    none is left. `names_members`: answers name people who are no account of ours, so that none is ever kept as it came.
     """
 
     name: str
@@ -145,7 +183,7 @@ class Read:
     next_page: NextPage = single_page
     window: Window | None = None
     batch: Batch | None = None
-    form: Callable[[Scope], Params] | None = None
+    form: Callable[[Scope], Params | None] | None = None
     newest_first: Callable[[Json], datetime] | None = None
     page_size: int | None = None
     oldest: timedelta | None = None
@@ -153,10 +191,13 @@ class Read:
     metrics: tuple[str, ...] = ()
     has_more: bool = False
     never_silent: NeverSilent | None = None
+    over: Competitors | None = None
+    follow: Follow | None = None
+    names_members: bool = False
 
     def __post_init__(self) -> None:
-        if self.window and self.batch:
-            raise ValueError(f"read {self.name}: a window and a batch exclude each other")
+        if sum(cut is not None for cut in (self.window, self.batch, self.over)) > 1:
+            raise ValueError(f"read {self.name}: a window, a batch and competitors exclude each other")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

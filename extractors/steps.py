@@ -13,13 +13,13 @@ from psycopg import sql
 
 from extractors import windows
 from extractors.registry import PLATFORMS
-from extractors.spec import Batch, Read, Scope, Stream, Window
+from extractors.spec import Batch, Competitors, Read, Scope, Stream, Window
 
 Cursor = dict[str, Any]
 DONE: Cursor = {"read": None}
 
 # The ids of a batch. By age: published in the window. By change: the count is another one than at the last read that
-# moved the watermark; the parent's own history in raw tells what it was then.
+# moved the watermark; the history in raw of the stream that counts tells what it was then.
 DUE = """
 with latest as (
     select distinct on (record_key) record_key, payload
@@ -40,10 +40,17 @@ counted as (
     select
         latest.record_key,
         {published_at} as published_at,
-        {changed} as count_now,
         (
             select {changed}
-            from {table} as version
+            from {counts} as version
+            where version.business_id = %(business_id)s and version.account_id = %(account_id)s
+                and version.record_key = latest.record_key
+            order by version.observed_at desc
+            limit 1
+        ) as count_now,
+        (
+            select {changed}
+            from {counts} as version
             where version.business_id = %(business_id)s and version.account_id = %(account_id)s
                 and version.record_key = latest.record_key
                 and version.observed_at <= (select started_at from last_read)
@@ -62,6 +69,16 @@ where published_at >= coalesce(%(oldest)s::timestamptz, '-infinity')
         %(by_age)s and published_at >= coalesce(%(since)s::timestamptz, '-infinity')
             and (not %(by_change)s or count_now > 0)
         or %(by_change)s and count_now > 0 and count_now is distinct from count_then
+    )
+"""
+
+COMPETITORS = """
+select handle
+from ops.competitors
+where business_id = %(business_id)s and platform = %(platform)s
+    and %(account_id)s = (
+        select min(account_id) from ops.accounts
+        where business_id = %(business_id)s and platform = %(platform)s and is_enabled
     )
 """
 
@@ -84,7 +101,11 @@ def steps(connection: psycopg.Connection[Any], stream: Stream, scope: Scope, ask
             found.extend((read, key, part) for key, part in _windows(read.window, scope, asked_since))
         elif read.batch is not None:
             ids = due_ids(connection, stream, read.batch, scope, is_asked=asked_since is not None)
-            found.extend((read, part.ids[0], part) for part in _batches(read.batch, scope, ids))
+            parts = _batches(len(ids) if read.follow else read.batch.size, scope, ids)
+            # One step has one key, also when another id comes first after a crash.
+            found.extend((read, "" if read.follow else part.ids[0], part) for part in parts)
+        elif read.over is not None:
+            found.extend((read, part.handles[0], part) for part in _competitors(connection, read.over, scope))
         else:
             found.append((read, "", scope))
     return _linked(found)
@@ -114,6 +135,7 @@ def due_ids(
     parent = PLATFORMS[account.platform].stream(batch.of)
     statement = sql.SQL(DUE).format(
         table=sql.Identifier("raw", parent.full_name),
+        counts=sql.Identifier("raw", f"{account.platform}__{batch.counted_in or batch.of}"),
         where=_own_sql(batch.where),
         published_at=_own_sql(parent.published_at),
         changed=_own_sql(batch.changed or "null::bigint"),
@@ -171,9 +193,16 @@ def _day_after(until: datetime, window: Window) -> date:
     return (until.astimezone(window.calendar) - timedelta(microseconds=1)).date() + timedelta(days=1)
 
 
-def _batches(batch: Batch, scope: Scope, ids: Sequence[str]) -> Iterator[Scope]:
-    for start in range(0, len(ids), batch.size):
-        yield replace(scope, ids=tuple(ids[start : start + batch.size]))
+def _batches(size: int, scope: Scope, ids: Sequence[str]) -> Iterator[Scope]:
+    for start in range(0, len(ids), max(size, 1)):
+        yield replace(scope, ids=tuple(ids[start : start + size]))
+
+
+def _competitors(connection: psycopg.Connection[Any], over: Competitors, scope: Scope) -> Iterator[Scope]:
+    """Yield groups of the business's competitors, to the first of its enabled accounts on the platform alone."""
+    handles = sorted(row[0] for row in connection.execute(COMPETITORS, scope.account.identity()))
+    for start in range(0, len(handles), over.size):
+        yield replace(scope, handles=tuple(handles[start : start + over.size]))
 
 
 def _linked(found: Sequence[tuple[Read, str, Scope]]) -> list[Step]:

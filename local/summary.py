@@ -61,7 +61,7 @@ order by
 
 
 BEFORE = """
-select clock_timestamp(), max(extract(day from %s - watermark))::integer
+select clock_timestamp(), max(extract(day from %s - watermark))::integer, max(watermark)
 from ops.cursors
 where stream in ('facebook__account_daily', 'instagram__account_daily')
 """
@@ -76,10 +76,11 @@ DATED_READS = {
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What was so before the pipeline ran: when that was, and the days since the last read, None for a first run."""
+    """What was so before the pipeline ran: when that was, the days since the last read and its end, None if none."""
 
     began_at: datetime
     days_since: int | None
+    read_until: datetime | None = None
 
 
 def before(server: Server, now: datetime, database: str = WAREHOUSE) -> Story:
@@ -152,6 +153,8 @@ def _calls(stack: Stack, story: Story) -> Iterator[str]:
     made = _per_platform(session.get(f"{address}/calls", timeout=30).json())
     first = "true" if story.days_since is None else "false"
     question = {"first_run": first, **{name: str(days) for name, days in days_asked(story).items()}}
+    if story.read_until is not None:
+        question["before"] = story.read_until.isoformat()
     fewest = session.get(f"{address}/minimum", params=question, timeout=30).json()
     yield "\nCalls to the platforms (made / fewest possible)"
     for platform, minimum in fewest.items():

@@ -88,13 +88,14 @@ def _retire(simulator: Simulator, request: Request) -> Any:
 
 
 def _minimum(simulator: Simulator, request: Request) -> Any:
-    """Query: first_run, at (ISO), and the days of `plan.Windows` by name."""
+    """Query: first_run, at and before (ISO), and the days of `plan.Windows` by name."""
     params = request.params()
     first_run = params.pop("first_run", "false").lower() in ("1", "true", "yes")
     at = datetime.fromisoformat(params.pop("at")) if "at" in params else simulator.clock.now()
+    before = datetime.fromisoformat(params.pop("before")) if "before" in params else None
     days: dict[str, Any] = {name: int(value) for name, value in params.items()}
     windows = replace(FIRST_RUN if first_run else LATER_RUN, **days)
-    return simulator.world.minimum_calls(at, first_run=first_run, windows=windows)
+    return simulator.world.minimum_calls(at, first_run=first_run, windows=windows, before=before)
 
 
 def _about(simulator: Simulator, request: Request) -> Any:

@@ -32,7 +32,8 @@ class Policy:
     """What Meta changes overnight: names of metrics it retires, and how heavy a query may be.
 
     `media_without` names metrics that single media do not have, by media id. `is_terse`: a refusal does not say which.
-    `hiccups`: so many refusals that mean nothing, on Instagram.
+    `hiccups`: so many refusals that mean nothing, on Instagram. `largest_page`: what a page of comments holds at most,
+    whatever is asked. `without_public_content`: the app lacks the feature that shows the pages of others.
     """
 
     retired: set[str] = field(default_factory=set)
@@ -40,6 +41,8 @@ class Policy:
     media_without: dict[str, set[str]] = field(default_factory=dict)
     is_terse: bool = False
     hiccups: int = 0
+    largest_page: int | None = None
+    without_public_content: bool = False
 
 
 _POLICIES: WeakKeyDictionary[Vault, Policy] = WeakKeyDictionary()

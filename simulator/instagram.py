@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from simulator import activity, audience, graph
+from simulator import activity, audience, graph, graph_lists, instagram_public
 from simulator.days import days_within, meta_time, pacific_day, pacific_end, pacific_start
 from simulator.exchange import Answer
 from simulator.fields import Field, project
@@ -21,6 +21,7 @@ MOST_MEDIA = 10_000
 ACCOUNT_FIELDS = frozenset(
     {
         "biography",
+        "business_discovery",
         "followers_count",
         "follows_count",
         "id",
@@ -35,6 +36,7 @@ MEDIA_FIELDS = frozenset(
     {
         "caption",
         "children",
+        "comments",
         "comments_count",
         "id",
         "insights",
@@ -95,6 +97,7 @@ BY_PRODUCT = {
     "FEED": FEED_METRICS,
     "AD": FEED_METRICS,
     "REELS": COMMON | {"ig_reels_avg_watch_time", "ig_reels_video_view_total_time", "reels_skip_rate"},
+    "STORY": instagram_public.STORY_METRICS,
 }
 ACCOUNT_METRICS = (
     "reach",
@@ -142,6 +145,7 @@ def account_node(ask: Ask, account: Account) -> Answer:
         "media_count": len(ask.service.world.listed(account, ask.now)),
     }
     kept = {one.name: node[one.name] for one in fields if one.name in node}
+    kept |= {one.name: instagram_public.discovery(ask, one) for one in fields if one.name == "business_discovery"}
     return Answer(body=kept | {"id": account.account_id}, objects=1, account=account.account_id)
 
 
@@ -161,6 +165,16 @@ def media(ask: Ask, account: Account) -> Answer:
     return Answer(body=body, objects=len(data), account=account.account_id)
 
 
+def stories(ask: Ask, account: Account) -> Answer:
+    """The account's live stories, newest first; nested insights of one that few have seen fail the whole list."""
+    fields = graph.wanted(ask, "id", MEDIA_FIELDS, "Media")
+    listed = instagram_public.live_stories(ask, account)
+    limit, after = graph.whole(ask, "limit", 25), ask.params.get("after")
+    page, paging = graph_lists.page(ask, listed, [one.post_id for one in listed], limit=limit, after=after)
+    data = [media_object(ask, post, fields) for post in page]
+    return Answer(body=graph_lists.body(data, paging), objects=len(data), account=account.account_id)
+
+
 def media_node(ask: Ask, post: Post) -> Answer:
     """One media object by its id."""
     fields = graph.wanted(ask, "id", MEDIA_FIELDS, "Media")
@@ -173,6 +187,8 @@ def media_object(ask: Ask, post: Post, fields: Sequence[Field]) -> Json:
     for one in fields:
         if one.name == "insights":
             value: Any = {"data": insights_of(ask, post, one.arguments.get("metric", ()))}
+        elif one.name == "comments":
+            value = instagram_public.comments_field(ask, post, one)
         else:
             value = _public_field(ask, post, one.name)
         if value is not None:
@@ -237,6 +253,8 @@ def check_media_metrics(ask: Ask, post: Post, names: Sequence[str]) -> None:
 def insights_of(ask: Ask, post: Post, names: Sequence[str]) -> list[Json]:
     """The metric objects of a media object."""
     check_media_metrics(ask, post, names)
+    if post.kind == "story":
+        return instagram_public.story_insights(ask, post, list(names), ask.params.get("breakdown"))
     values = media_values(ask, post)
     return [graph.insight(post.post_id, name, "lifetime", values=[{"value": values[name]}]) for name in names]
 

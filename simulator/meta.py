@@ -11,11 +11,12 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from simulator import facebook, graph, instagram
+from simulator import facebook, facebook_public, graph, instagram, instagram_public
 from simulator.exchange import Answer, Refusal, Request
 from simulator.graph import Ask
 from simulator.limits import DAY_SECONDS, HOUR_SECONDS, Usage
 from simulator.model import Account, Json, Post
+from simulator.remarks import Remark
 from simulator.service import Service
 from simulator.vault import Grant
 
@@ -173,19 +174,30 @@ def get(service: Service, request: Request, grant: Grant, token: str, path: str,
     node, _, edge = path.strip("/").partition("/")
     url = f"{request.base_url}/v{NEWEST}.0/{path.strip('/')}"
     ask = Ask(service=service, grant=grant, token=token, url=url, params=params)
-    target, account = find(service, grant, node)
+    if request.platform == "facebook" and not edge and (rival := facebook_public.find(ask, node)):
+        return facebook_public.public_page(ask, rival)
+    target, account = _find(ask, node)
     budget = service.meter.spend(
         f"meta:{account.account_id}", limit=service.limits.meta_account_day, window=DAY_SECONDS
     )
     if budget.exceeded:
         minutes = max(1, (budget.reset - service.meter.unix()) // 60)
         raise account_limit(account.platform, account.account_id, minutes)
-    run = EDGES.get((account.platform, isinstance(target, Post), edge))
+    run = EDGES.get((account.platform, KINDS[type(target)], edge))
     if run is None:
         raise graph.error(2500, f"Unknown path components: /{edge}")
     answer = run(ask, target)
     answer.headers |= business_usage(account.platform, account.account_id, budget.percent, 0)
     return answer
+
+
+def _find(ask: Ask, node: str) -> tuple[Account | Post | Remark, Account]:
+    """The account, post, story or comment behind an id, if the token may see it."""
+    if story := instagram_public.story(ask, node):
+        return story, story.account
+    if remark := instagram_public.remark(ask, node):
+        return remark, remark.account
+    return find(ask.service, ask.grant, node)
 
 
 def find(service: Service, grant: Grant, node: str) -> tuple[Account | Post, Account]:
@@ -203,16 +215,21 @@ def find(service: Service, grant: Grant, node: str) -> tuple[Account | Post, Acc
     raise graph.missing_object(node)
 
 
-EDGES: dict[tuple[str, bool, str], Callable[[Ask, Any], Answer]] = {
-    ("facebook", False, ""): facebook.page_node,
-    ("facebook", False, "published_posts"): facebook.posts,
-    ("facebook", False, "posts"): facebook.posts,
-    ("facebook", False, "insights"): facebook.page_insights,
-    ("facebook", True, ""): facebook.post_node,
-    ("facebook", True, "insights"): facebook.post_insights,
-    ("instagram", False, ""): instagram.account_node,
-    ("instagram", False, "media"): instagram.media,
-    ("instagram", False, "insights"): instagram.account_insights,
-    ("instagram", True, ""): instagram.media_node,
-    ("instagram", True, "insights"): instagram.media_insights,
+KINDS: dict[type, str] = {Account: "account", Post: "post", Remark: "comment"}
+EDGES: dict[tuple[str, str, str], Callable[[Ask, Any], Answer]] = {
+    ("facebook", "account", ""): facebook.page_node,
+    ("facebook", "account", "published_posts"): facebook.posts,
+    ("facebook", "account", "posts"): facebook.posts,
+    ("facebook", "account", "insights"): facebook.page_insights,
+    ("facebook", "post", ""): facebook.post_node,
+    ("facebook", "post", "insights"): facebook.post_insights,
+    ("facebook", "post", "comments"): facebook_public.comments,
+    ("instagram", "account", ""): instagram.account_node,
+    ("instagram", "account", "media"): instagram.media,
+    ("instagram", "account", "insights"): instagram.account_insights,
+    ("instagram", "post", ""): instagram.media_node,
+    ("instagram", "post", "insights"): instagram.media_insights,
+    ("instagram", "account", "stories"): instagram.stories,
+    ("instagram", "post", "comments"): instagram_public.comments,
+    ("instagram", "comment", "replies"): instagram_public.replies,
 }

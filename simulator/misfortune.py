@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-from simulator import graph, linkedin, meta, twitter
+from simulator import graph, linkedin_gates, meta, twitter_gates
 from simulator.exchange import Answer, Refusal, Request
 from simulator.limits import Usage
 from simulator.model import Json
@@ -43,18 +43,18 @@ def account_in(world: World, request: Request) -> str | None:
 def _token_expired(service: Service, request: Request) -> Answer:
     match request.platform:
         case "linkedin":
-            raise linkedin.token_refusal("expired")
+            raise linkedin_gates.token_refusal("expired")
         case "twitter":
-            raise twitter.unauthorized()
+            raise twitter_gates.unauthorized()
     raise graph.expired(service.now)
 
 
 def _token_revoked(service: Service, request: Request) -> Answer:
     match request.platform:
         case "linkedin":
-            raise linkedin.token_refusal("revoked")
+            raise linkedin_gates.token_refusal("revoked")
         case "twitter":
-            raise twitter.unauthorized()
+            raise twitter_gates.unauthorized()
     raise graph.revoked()
 
 
@@ -62,14 +62,14 @@ def _permission_lost(service: Service, request: Request) -> Answer:
     match request.platform:
         case "linkedin":
             resource = request.path.rpartition("/")[2]
-            raise linkedin.denied(f"Not enough permissions to access: {resource}")
+            raise linkedin_gates.denied(f"Not enough permissions to access: {resource}")
         case "twitter":
             detail = (
                 "When authenticating requests to the X API v2 endpoints, you must use keys and tokens from a developer "
                 "App that is attached to a Project."
             )
             body = {"detail": detail, "title": "Client Forbidden", "reason": "client-not-enrolled"}
-            raise Refusal(403, body | {"type": f"{twitter.PROBLEMS}client-forbidden"})
+            raise Refusal(403, body | {"type": f"{twitter_gates.PROBLEMS}client-forbidden"})
     raise graph.missing_permission()
 
 
@@ -77,10 +77,10 @@ def _rate_limited(service: Service, request: Request) -> Answer:
     options = service.options
     match request.platform:
         case "linkedin":
-            raise linkedin.throttled(f"MEMBER {options.get('unit', 'MINUTE')}")
+            raise linkedin_gates.throttled(f"MEMBER {options.get('unit', 'MINUTE')}")
         case "twitter":
             reset = service.meter.unix() + int(options.get("seconds", 900))
-            raise twitter.throttled(Usage(used=900, limit=900, reset=reset))
+            raise twitter_gates.throttled(Usage(used=900, limit=900, reset=reset))
     account = account_in(service.world, request) or "0"
     raise meta.account_limit(request.platform, account, int(options.get("minutes", 5)))
 
@@ -88,7 +88,7 @@ def _rate_limited(service: Service, request: Request) -> Answer:
 def _rate_limited_day(service: Service, request: Request) -> Answer:
     match request.platform:
         case "linkedin":
-            raise linkedin.throttled("APPLICATION DAY")
+            raise linkedin_gates.throttled("APPLICATION DAY")
         case "twitter":
             return _usage_cap(service, request)
     message = "(#17) User request limit reached"
@@ -106,7 +106,7 @@ def _usage_cap(service: Service, request: Request) -> Answer:
         "period": "Monthly",
         "scope": "Product",
         "detail": "Usage cap exceeded: Monthly product cap",
-        "type": f"{twitter.PROBLEMS}usage-capped",
+        "type": f"{twitter_gates.PROBLEMS}usage-capped",
     }
     return Answer(status=429, body=body)
 
@@ -117,16 +117,16 @@ def _credits(service: Service, request: Request) -> Answer:
         "account_id": account,
         "title": "CreditsDepleted",
         "detail": f"Your enrolled account [{account}] does not have any credits to fulfill this request.",
-        "type": f"{twitter.PROBLEMS}credits",
+        "type": f"{twitter_gates.PROBLEMS}credits",
     }
-    healthy = twitter.usage_headers(Usage(used=2, limit=900, reset=service.meter.unix() + 600))
+    healthy = twitter_gates.usage_headers(Usage(used=2, limit=900, reset=service.meter.unix() + 600))
     return Answer(status=402, body=body, headers=healthy)
 
 
 def _version_sunset(service: Service, request: Request) -> Answer:
     match request.platform:
         case "linkedin":
-            raise linkedin.sunset(request.headers.get("linkedin-version", "202509"))
+            raise linkedin_gates.sunset(request.headers.get("linkedin-version", "202509"))
         case "twitter":
             return Answer(status=410, body={"title": "Gone", "detail": "Gone", "type": "about:blank", "status": 410})
     raise graph.error(2500, f"Unknown path components: {request.path}")
@@ -178,7 +178,7 @@ def _bad_metric(service: Service, request: Request) -> Answer:
             return Answer(status=400, body={"message": "Parameter 'timeIntervals' is invalid", "status": 400})
         case "twitter":
             message = "The `tweet.fields` query parameter value [organic_metrics] is not one of [id,text]"
-            raise twitter.invalid("tweet.fields", "organic_metrics", message)
+            raise twitter_gates.invalid("tweet.fields", "organic_metrics", message)
         case "facebook":
             raise graph.error(100, "(#100) The value must be a valid insights metric")
     message = "(#100) The Media Insights API does not support the saved metric for this media product type."
@@ -188,9 +188,9 @@ def _bad_metric(service: Service, request: Request) -> Answer:
 def _object_deleted(service: Service, request: Request) -> Answer:
     match request.platform:
         case "linkedin":
-            raise Refusal(404, linkedin.problem(404, "NOT_FOUND", "Could not find entity"))
+            raise Refusal(404, linkedin_gates.problem(404, "NOT_FOUND", "Could not find entity"))
         case "twitter":
-            return Answer(body={"errors": [twitter.not_found("tweet", "ids", "1000000000000000000")]})
+            return Answer(body={"errors": [twitter_gates.not_found("tweet", "ids", "1000000000000000000")]})
     raise graph.missing_object(request.path.strip("/").rpartition("/")[2])
 
 
@@ -247,7 +247,7 @@ def _token_quoted(service: Service, request: Request) -> Answer:
     )
     match request.platform:
         case "linkedin":
-            return Answer(status=400, body=linkedin.problem(400, "ILLEGAL_ARGUMENT", words))
+            return Answer(status=400, body=linkedin_gates.problem(400, "ILLEGAL_ARGUMENT", words))
         case "twitter":
             return Answer(status=400, body={"title": "Invalid Request", "detail": words, "type": "about:blank"})
     raise graph.error(100, words)
@@ -298,15 +298,20 @@ def _empty(request: Request, body: Any) -> Any:
 
 
 def _partial(request: Request, body: Any) -> Any:
-    """The last record goes missing; X says which."""
+    """The last record goes missing; X and LinkedIn's batches say which."""
     if not isinstance(body, dict):
+        return body
+    if isinstance(body.get("results"), dict) and body["results"]:
+        urn, _ = body["results"].popitem()
+        body["statuses"][urn] = 404
+        body["errors"][urn] = linkedin_gates.problem(404, "NOT_FOUND", "Could not find entity")
         return body
     records = body.get("elements", body.get("data"))
     if not isinstance(records, list) or not records:
         return body
     lost = records.pop()
     if request.platform == "twitter":
-        body.setdefault("errors", []).append(twitter.not_found("tweet", "ids", str(lost.get("id"))))
+        body.setdefault("errors", []).append(twitter_gates.not_found("tweet", "ids", str(lost.get("id"))))
         if "meta" in body:
             body["meta"]["result_count"] = len(records)
     return body

@@ -11,7 +11,7 @@ PLATFORMS = ("linkedin", "twitter", "facebook", "instagram")
 
 Json = dict[str, Any]
 CredentialKind = Literal["organization_admin", "user", "app_only", "system_user", "page"]
-PostKind = Literal["own", "quote", "reshare", "reply", "retweet", "dark", "draft", "ad"]
+PostKind = Literal["own", "quote", "reshare", "reply", "retweet", "dark", "draft", "ad", "story"]
 ORGANIC: frozenset[PostKind] = frozenset({"own", "quote", "reshare"})
 
 

@@ -6,12 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from simulator import competitors, social_truth
 from simulator.model import Account, Post
+from simulator.replies import replies
 from simulator.truth import LOOKBACK, PRIVATE_WINDOW
 
 LINKEDIN_PAGE = 100
 LINKEDIN_BATCH = 20
+LINKEDIN_COMMENTS = 100
 X_PAGE = 100
+X_CONVERSATIONS = 12
+"""Conversations that fit into a query of 512 characters."""
 FACEBOOK_PAGE = 25
 """Posts per page with nested insights; bare lists may have 100."""
 INSTAGRAM_PAGE = 50
@@ -47,20 +52,66 @@ def minimum_calls(
     *,
     first_run: bool,
     windows: Windows | None = None,
+    before: datetime | None = None,
 ) -> dict[str, int]:
-    """Requests per platform for profile, posts, post_metrics, account_daily and audience of all accounts.
+    """Requests per platform for all streams of all accounts.
 
     `first_run` reads all posts, a later run those of the lookback; `windows` says how many days of the daily series
-    (FIRST_RUN or LATER_RUN when not said).
+    (FIRST_RUN or LATER_RUN when not said). `before` is when the run before a later one looked: what is read only when a
+    count has moved is counted from then (nothing has moved when not said).
     """
     windows = windows or (FIRST_RUN if first_run else LATER_RUN)
     count = {"linkedin": _linkedin, "twitter": _x, "facebook": _facebook, "instagram": _instagram}
     calls = dict.fromkeys(count, 0)
-    since = None if first_run else at - windows.lookback
+    since = None if first_run else (before or at) - windows.lookback
     for account in accounts:
         listed = [post for post in posts[account.key] if post.created_at <= at]
         calls[account.platform] += count[account.platform](listed, since, at, windows)
+        social = SOCIAL.get(account.platform, _nothing)
+        calls[account.platform] += social(listed, at, None if first_run else before or at)
+    for platform in SOCIAL:
+        calls[platform] += competitors.calls(accounts, platform)
     return calls
+
+
+def _moved(posts: Sequence[Post], name: str, oldest: timedelta, at: datetime, before: datetime | None) -> list[Post]:
+    """The published posts, not older, whose count moved since the run before."""
+    return [
+        post
+        for post in posts
+        if post.is_organic
+        and at - oldest <= post.created_at
+        and post.published_at <= at
+        and social_truth.moved(post, name, at, before)
+    ]
+
+
+def _linkedin_social(posts: Sequence[Post], at: datetime, before: datetime | None) -> int:
+    """Reactions in batches, three numbers of each video, comments of each post: where the count behind them moved."""
+    reacted = _moved(posts, "likes", social_truth.REACTIONS_FOR, at, before)
+    watched = _moved(posts, "impressions", social_truth.VIDEOS_FOR, at, before)
+    videos = sum(1 for post in watched if post.content_type == "video")
+    comments = sum(
+        pages(sum(1 for one in replies(post, at) if one.answers is None), LINKEDIN_COMMENTS)
+        for post in _moved(posts, "comments", social_truth.COMMENTS_FOR, at, before)
+    )
+    return -(-len(reacted) // LINKEDIN_BATCH) + len(social_truth.VIDEO_NUMBERS) * videos + comments
+
+
+def _x_social(posts: Sequence[Post], at: datetime, before: datetime | None) -> int:
+    """Replies to the posts whose count moved, twelve conversations in a query."""
+    due = _moved(posts, "comments", social_truth.COMMENTS_FOR, at, before)
+    told = {post.post_id: sum(1 for one in replies(post, at) if social_truth.is_told(one, at, before)) for post in due}
+    ordered = sorted(told)
+    groups = [ordered[start : start + X_CONVERSATIONS] for start in range(0, len(ordered), X_CONVERSATIONS)]
+    return sum(pages(sum(told[one] for one in group), X_PAGE) for group in groups)
+
+
+def _nothing(posts: Sequence[Post], at: datetime, before: datetime | None) -> int:
+    return 0
+
+
+SOCIAL = {"linkedin": _linkedin_social, "twitter": _x_social}
 
 
 def pages(count: int, size: int) -> int:

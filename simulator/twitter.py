@@ -2,97 +2,44 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from simulator import audience
+from simulator import audience, competitors, twitter_search
 from simulator.days import x_time
 from simulator.exchange import Answer, Refusal, Request
 from simulator.growth import counters
-from simulator.limits import X_WINDOW, Usage
+from simulator.limits import X_WINDOW
 from simulator.model import Account, Json, Post
 from simulator.service import Service
-from simulator.vault import Grant
+from simulator.twitter_gates import (
+    EXPANSIONS,
+    MEDIA_FIELDS,
+    PRIVATE,
+    PROBLEMS,
+    TWEET_FIELDS,
+    USER_FIELDS,
+    Ask,
+    app_only_forbidden,
+    check_token,
+    instant,
+    invalid,
+    make_token,
+    not_found,
+    page_size,
+    read_token,
+    throttled,
+    usage_headers,
+    whole,
+)
 
-PROBLEMS = "https://api.twitter.com/2/problems/"
 PRIVATE_FOR = timedelta(days=30)
 REACH = 3_200
 REACH_WITHOUT_REPLIES = 800
 APP_WINDOW = 10_000
-PRIVATE = frozenset({"non_public_metrics", "organic_metrics", "promoted_metrics"})
-TWEET_FIELDS = PRIVATE | {
-    "article",
-    "attachments",
-    "author_id",
-    "card_uri",
-    "context_annotations",
-    "conversation_id",
-    "created_at",
-    "edit_controls",
-    "edit_history_tweet_ids",
-    "entities",
-    "geo",
-    "id",
-    "in_reply_to_user_id",
-    "lang",
-    "note_tweet",
-    "paid_partnership",
-    "possibly_sensitive",
-    "public_metrics",
-    "referenced_tweets",
-    "reply_settings",
-    "source",
-    "text",
-    "withheld",
-}
-MEDIA_FIELDS = frozenset(
-    {
-        "alt_text",
-        "duration_ms",
-        "height",
-        "media_key",
-        "preview_image_url",
-        "public_metrics",
-        "type",
-        "url",
-        "variants",
-        "width",
-    }
-)
-USER_FIELDS = frozenset(
-    {
-        "created_at",
-        "description",
-        "id",
-        "location",
-        "most_recent_tweet_id",
-        "name",
-        "pinned_tweet_id",
-        "profile_image_url",
-        "protected",
-        "public_metrics",
-        "url",
-        "username",
-        "verified",
-        "verified_type",
-    }
-)
-EXPANSIONS = frozenset(
-    {
-        "attachments.media_keys",
-        "attachments.poll_ids",
-        "author_id",
-        "in_reply_to_user_id",
-        "referenced_tweets.id",
-        "referenced_tweets.id.author_id",
-    }
-)
 ALWAYS = ("id", "text", "edit_history_tweet_ids")
-TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 RENAMED = {
     "referenced_tweets": "referenced_posts",
     "note_tweet": "note_post",
@@ -101,32 +48,6 @@ RENAMED = {
     "tweet_count": "post_count",
     "retweet_count": "repost_count",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
-    """A request whose caller is known."""
-
-    service: Service
-    grant: Grant
-    params: dict[str, str]
-
-    @property
-    def now(self) -> datetime:
-        """The simulated instant."""
-        return self.service.now
-
-    def names(self, parameter: str, allowed: frozenset[str]) -> list[str]:
-        """A comma-separated parameter; 400 for a name that does not exist."""
-        value = self.params.get(parameter, "")
-        names = [name for name in value.split(",") if name]
-        for name in names:
-            if name not in allowed:
-                choices = ",".join(sorted(allowed))
-                raise invalid(
-                    parameter, name, f"The `{parameter}` query parameter value [{name}] is not one of [{choices}]"
-                )
-        return names
 
 
 def handle(service: Service, request: Request) -> Answer:
@@ -167,60 +88,6 @@ def _answer(service: Service, request: Request) -> Answer:
     return answer
 
 
-def usage_headers(usage: Usage) -> dict[str, str]:
-    """The rate-limit headers, which come with every answer."""
-    return {
-        "x-rate-limit-limit": str(usage.limit),
-        "x-rate-limit-remaining": str(usage.remaining),
-        "x-rate-limit-reset": str(usage.reset),
-    }
-
-
-def throttled(usage: Usage) -> Refusal:
-    """The common 429."""
-    body = {"title": "Too Many Requests", "detail": "Too Many Requests", "type": "about:blank", "status": 429}
-    return Refusal(429, body, usage_headers(usage))
-
-
-def unauthorized() -> Refusal:
-    """The 401 of a missing, expired, revoked or invented token: X does not say which."""
-    return Refusal(401, {"title": "Unauthorized", "type": "about:blank", "status": 401, "detail": "Unauthorized"})
-
-
-def check_token(service: Service, token: str | None) -> Grant:
-    """Whose token it is."""
-    grant = service.vault.find(token)
-    if grant is None or grant.kind not in ("user", "app_only") or grant.state != "valid":
-        raise unauthorized()
-    return grant
-
-
-def invalid(parameter: str, value: str, message: str) -> Refusal:
-    """The 400 of a bad parameter."""
-    return Refusal(
-        400,
-        {
-            "errors": [{"parameters": {parameter: [value]}, "message": message}],
-            "title": "Invalid Request",
-            "detail": "One or more parameters to your request was invalid.",
-            "type": f"{PROBLEMS}invalid-request",
-        },
-    )
-
-
-def not_found(kind: str, parameter: str, value: str) -> Json:
-    """The partial error of an id that nobody has."""
-    return {
-        "value": value,
-        "detail": f"Could not find {kind} with {parameter}: [{value}].",
-        "title": "Not Found Error",
-        "resource_type": kind,
-        "parameter": parameter,
-        "resource_id": value,
-        "type": f"{PROBLEMS}resource-not-found",
-    }
-
-
 def users(ask: Ask) -> Answer:
     """`/2/users?ids=`: up to 100 users; unknown ids come as errors within the 200."""
     ids = [one for one in ask.params.get("ids", "").split(",") if one]
@@ -240,6 +107,53 @@ def users(ask: Ask) -> Answer:
     errors = [not_found("user", "ids", one) for one, account in found.items() if account is None]
     body = {name: value for name, value in (("data", data), ("errors", errors)) if value}
     return Answer(body=body, objects=len(data), account=ids[0] if len(ids) == 1 else None)
+
+
+def users_by(ask: Ask) -> Answer:
+    """`/2/users/by?usernames=`: up to 100 users by handle, in any spelling of it."""
+    value = ask.params.get("usernames", "")
+    handles = [one for one in value.split(",") if one]
+    if not 1 <= len(handles) <= 100:
+        count = f"The number of values in the `usernames` query parameter list [{len(handles)}]"
+        raise invalid("usernames", value, f"{count} is not between 1 and 100")
+    for one in handles:
+        if not re.fullmatch(r"\w{1,15}", one, re.ASCII):
+            message = f"The `usernames` query parameter value [{one}] does not match ^[A-Za-z0-9_]{{1,15}}$"
+            raise invalid("usernames", one, message)
+    fields = ask.names("user.fields", USER_FIELDS)
+    known = {one.handle.lower(): one for one in ask.service.world.accounts if one.platform == "twitter"}
+    found = {one: user_object(ask, known[one.lower()], fields) for one in handles if one.lower() in known}
+    others = {one: other for one in handles if one not in found and (other := competitors.find("twitter", one))}
+    found |= {one: competitor_object(ask, other, fields) for one, other in others.items()}
+    data = [found[one] for one in handles if one in found]
+    errors = [unknown_handle(one) for one in handles if one not in found]
+    body = {name: told for name, told in (("data", data), ("errors", errors)) if told}
+    return Answer(body=body, objects=len(data))
+
+
+def competitor_object(ask: Ask, other: competitors.Competitor, fields: Iterable[str]) -> Json:
+    """Somebody else's user object, with the fields asked for."""
+    everything: Json = {
+        "id": other.account_id,
+        "name": other.name,
+        "username": other.handle,
+        "created_at": "2015-02-03T04:05:06.000Z",
+        "verified": False,
+        "public_metrics": {
+            "followers_count": other.followers_at(ask.now),
+            "following_count": 210,
+            "tweet_count": other.posts,
+            "listed_count": 9,
+        },
+    }
+    kept = {"id", "name", "username", *fields}
+    return {name: value for name, value in everything.items() if name in kept}
+
+
+def unknown_handle(handle: str) -> Json:
+    """The partial error of a handle that nobody has."""
+    problem = not_found("user", "usernames", handle)
+    return problem | {"detail": f"Could not find user with usernames: [{handle}]."}
 
 
 def user_object(ask: Ask, account: Account, fields: Iterable[str]) -> Json:
@@ -295,31 +209,12 @@ def timeline(ask: Ask, user_id: str) -> Answer:
     return Answer(body=body, objects=len(told), account=user_id)
 
 
-def page_size(ask: Ask) -> int:
-    """`max_results`, 5 to 100, 10 when not said."""
-    value = ask.params.get("max_results", "10")
-    if not value.isdigit() or not 5 <= int(value) <= 100:
-        message = f"The `max_results` query parameter value [{value}] is not between 5 and 100"
-        raise invalid("max_results", value, message)
-    return int(value)
-
-
-def app_only_forbidden() -> Refusal:
-    """The 403 of an app's own token where a user's is needed."""
-    detail = (
-        "Authenticating with OAuth 2.0 Application-Only is forbidden for this endpoint.  "
-        "Supported authentication types are [OAuth 1.0a User Context, OAuth 2.0 User Context]."
-    )
-    body = {"title": "Unsupported Authentication", "detail": detail}
-    return Refusal(403, body | {"type": f"{PROBLEMS}unsupported-authentication", "status": 403})
-
-
 def _in_window(ask: Ask, account: Account) -> list[Post]:
     """The posts the parameters leave, newest first, no further back than X reaches."""
     excluded = set(ask.names("exclude", frozenset({"replies", "retweets"})))
     reach = REACH_WITHOUT_REPLIES if "replies" in excluded else REACH
-    start, end = _instant(ask, "start_time"), _instant(ask, "end_time")
-    since_id, until_id = _number(ask, "since_id"), _number(ask, "until_id")
+    start, end = instant(ask, "start_time"), instant(ask, "end_time")
+    since_id, until_id = whole(ask, "since_id"), whole(ask, "until_id")
     hidden = {"replies": "reply", "retweets": "retweet"}
     kinds = {hidden[name] for name in excluded}
     return [
@@ -331,22 +226,6 @@ def _in_window(ask: Ask, account: Account) -> list[Post]:
         and int(post.post_id) > since_id
         and (until_id == 0 or int(post.post_id) < until_id)
     ]
-
-
-def _number(ask: Ask, name: str) -> int:
-    value = ask.params.get(name, "0")
-    if not value.isdigit():
-        raise invalid(name, value, f"The `{name}` query parameter value [{value}] is not valid")
-    return int(value)
-
-
-def _instant(ask: Ask, name: str) -> datetime | None:
-    value = ask.params.get(name)
-    if value is None:
-        return None
-    if not TIME.fullmatch(value):
-        raise invalid(name, value, f"The `{name}` query parameter value [{value}] is not a valid RFC3339 date-time")
-    return datetime.fromisoformat(value).astimezone(UTC)
 
 
 def _page(posts: list[Post], ask: Ask, size: int) -> tuple[list[Post], Json]:
@@ -365,24 +244,6 @@ def _page(posts: list[Post], ask: Ask, size: int) -> tuple[list[Post], Json]:
     if start > 0:
         meta["previous_token"] = make_token(posts[max(0, start - size)].post_id)
     return page, meta
-
-
-def make_token(last_id: str) -> str:
-    """An opaque token that resumes after a post."""
-    return base64.b32encode(f"sim:{last_id}".encode()).decode().rstrip("=").lower()
-
-
-def read_token(token: str) -> int:
-    """The post to resume after; 400 for a token that X never gave out."""
-    padded = token.upper() + "=" * (-len(token) % 8)
-    try:
-        prefix, _, last = base64.b32decode(padded).decode().partition(":")
-        if prefix == "sim":
-            return int(last)
-    except ValueError:
-        pass
-    message = f"The `pagination_token` query parameter value [{token}] is not valid"
-    raise invalid("pagination_token", token, message)
 
 
 def withhold(page: list[Post], fields: list[str], ask: Ask, account: Account) -> tuple[list[Post], list[Json]]:
@@ -491,4 +352,6 @@ def _old_name(name: str) -> str:
 ROUTES: tuple[tuple[re.Pattern[str], Callable[..., Answer]], ...] = (
     (re.compile(r"/2/users"), users),
     (re.compile(r"/2/users/(\d+)/tweets"), timeline),
+    (re.compile(r"/2/users/by"), users_by),
+    (re.compile(r"/2/tweets/search/recent"), twitter_search.recent),
 )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from simulator import plan, truth
+from simulator import competitors, meta_plan, plan, rivals, truth
 from simulator.cast import COMPANIES, Company, Part
 from simulator.generate import TAG_HARM, TAG_LIFT, Span, folded_tags, make_account, make_posts
 from simulator.model import Account, Business, Credential, Json, Planted, Post, Tag
@@ -67,6 +67,8 @@ class World:
                 f'      - {{platform: {one.platform}, account_id: "{one.account_id}", credential: {one.credential}}}'
                 for one in business.accounts
             ]
+            others = [*rivals.names(business.business_id), *competitors.names(business.business_id)]
+            lines += ["    competitors:", *others] if others else []
         return "\n".join(lines) + "\n"
 
     def environment(self, *, refreshable: bool = False) -> dict[str, str]:
@@ -96,9 +98,23 @@ class World:
         """The oracle of `marts.audience_demographics`: see `truth.expected_demographics`."""
         return truth.expected_demographics(self.accounts, observed_at)
 
-    def minimum_calls(self, at: datetime, *, first_run: bool, windows: plan.Windows | None = None) -> dict[str, int]:
-        """The fewest requests per platform that read all streams: see `plan.minimum_calls`."""
-        return plan.minimum_calls(self.accounts, self.posts, at, first_run=first_run, windows=windows)
+    def minimum_calls(
+        self, at: datetime, *, first_run: bool, windows: plan.Windows | None = None, before: datetime | None = None
+    ) -> dict[str, int]:
+        """The fewest requests per platform that read all streams: see `plan.minimum_calls` and `meta_plan.more_calls`.
+
+        `before`: when a later run's predecessor looked; the same instant when not said, so that nothing has moved.
+        """
+        calls = plan.minimum_calls(self.accounts, self.posts, at, first_run=first_run, windows=windows, before=before)
+        seen = None if first_run else before or at
+        world = (self.seed, self.anchor)
+        more = meta_plan.more_calls(self.accounts, self.posts, self.rivals, world, at, seen)
+        return {platform: count + more.get(platform, 0) for platform, count in calls.items()}
+
+    @property
+    def rivals(self) -> Mapping[tuple[str, str], rivals.Rival]:
+        """The competitors by platform and handle."""
+        return rivals.rivals(self.seed, self.anchor, self.scale)
 
 
 def build_world(*, seed: int = 7, anchor: datetime, scale: float = 1.0) -> World:

@@ -35,3 +35,9 @@
             then timestamptz '1970-01-01 00:00:00+00' + {{ json_number(path) }} * interval '1 millisecond'
     end
 {%- endmacro %}
+
+
+{# true or false; anything else is NULL. #}
+{% macro json_boolean(key) -%}
+    case payload -> '{{ key }}' when 'true'::jsonb then true when 'false'::jsonb then false end
+{%- endmacro %}

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from extractors.errors import PermissionLost
-from extractors.platforms import meta
+from extractors.platforms import facebook_comments, facebook_competitors, meta
 from extractors.shape import mapping
 from extractors.spec import Account, Budget, NeverSilent, Params, Platform, Read, Record, Scope, Stream, Window
 
@@ -143,6 +143,8 @@ STREAMS = (
             ),
         ),
     ),
+    facebook_comments.STREAM,
+    facebook_competitors.STREAM,
 )
 
 

@@ -2,22 +2,28 @@
 
 Read 2026-11-21: https://developers.facebook.com/docs/instagram-platform/reference/ (media, media and account insights).
 Feed posts and reels share seven metrics, which come nested with the media list; what only reels have is asked for
-reels alone, since one metric that a media type lacks fails the whole call. Stories have a stream of their own.
+reels alone, since one metric that a media type lacks fails the whole call. Stories, comments and competitors have
+modules of their own; the names of all metrics are in `instagram_metrics`.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from extractors.capabilities import MetricRejected
-from extractors.errors import ContractBroken, PipelineError
-from extractors.platforms import meta
-from extractors.shape import LOOK, objects, series_key, text
+from extractors.errors import PipelineError
+from extractors.platforms import (
+    graph_batch,
+    instagram_comments,
+    instagram_competitors,
+    instagram_metrics,
+    instagram_stories,
+    meta,
+)
+from extractors.shape import objects, series_key, text
 from extractors.spec import (
     Account,
-    Answer,
     Batch,
     Budget,
     Json,
@@ -30,29 +36,16 @@ from extractors.spec import (
     Unread,
     Window,
 )
-from extractors.strict_json import NotStrictJson, original, parse
+from extractors.strict_json import original
 
 MEDIA_FIELDS = (
     "id,caption,media_type,media_product_type,permalink,shortcode,timestamp,like_count,comments_count,"
     "children{id,media_type}"
 )
-MEDIA_METRICS = ("views", "reach", "likes", "comments", "saved", "shares", "total_interactions")
-REELS_METRICS = ("ig_reels_avg_watch_time", "ig_reels_video_view_total_time")
-DAY_TOTALS = (
-    "views",
-    "accounts_engaged",
-    "total_interactions",
-    "likes",
-    "comments",
-    "saves",
-    "shares",
-    "replies",
-    "profile_views",
-    "website_clicks",
-)
+MEDIA_METRICS = instagram_metrics.MEDIA
+REELS_METRICS = instagram_metrics.REELS
 DEMOGRAPHICS = {"age": "age", "gender": "gender", "age_gender": "age,gender", "city": "city", "country": "country"}
 MEDIA_PER_PAGE = 50
-BATCH_SIZE = 50
 
 
 def media_params(scope: Scope) -> Params:
@@ -64,8 +57,7 @@ def media_params(scope: Scope) -> Params:
 def reels_batch(scope: Scope) -> Params:
     """One batch call for up to 50 reels; each element answers for itself."""
     metrics = ",".join(scope.metrics)
-    calls = [{"method": "GET", "relative_url": f"{media}/insights?metric={metrics}"} for media in scope.ids]
-    return {"batch": json.dumps(calls, separators=(",", ":")), "include_headers": "false"}
+    return graph_batch.form(f"{media}/insights?metric={metrics}" for media in scope.ids)
 
 
 def reels_records(scope: Scope, body: Any) -> list[Record | Unread]:
@@ -73,11 +65,10 @@ def reels_records(scope: Scope, body: Any) -> list[Record | Unread]:
 
     Raises an element's error when every element failed, since then it is the account or a metric, not the media.
     """
-    if not isinstance(body, list) or len(body) != len(scope.ids):
-        raise ContractBroken(f"instagram__post_metrics: a batch of {len(scope.ids)} answered otherwise", LOOK)
+    parts = graph_batch.elements(body, len(scope.ids), "instagram__post_metrics")
     found: list[Record | Unread] = []
     unread: list[Unread] = []
-    for media, element in zip(scope.ids, body, strict=True):
+    for media, element in zip(scope.ids, parts, strict=True):
         try:
             insights = _element_insights(element, scope)
         except PipelineError as error:
@@ -91,23 +82,11 @@ def reels_records(scope: Scope, body: Any) -> list[Record | Unread]:
 
 def _element_insights(element: Any, scope: Scope) -> Json | None:
     """The insights of one element, None when it has none. Raises what the element says, or that it cannot be read."""
-    answer = _element(element, scope)
+    answer = graph_batch.answer_of(element, scope)
     if error := meta.classify(answer, scope.account):
         raise error
     where = f"{scope.account}: instagram__post_metrics"
     return meta.without_paging(answer.body) if objects(answer.body, "data", where) else None
-
-
-def _element(element: Any, scope: Scope) -> Answer:
-    """One element of a batch answer; Meta sends null for an element that timed out."""
-    if not isinstance(element, dict):
-        return Answer(status=504, headers={}, body=None, at=scope.now)
-    try:
-        body = parse(str(element.get("body") or "null").encode("utf-8", "surrogatepass"))
-    except NotStrictJson:
-        body = None
-    code = element.get("code")
-    return Answer(status=code if isinstance(code, int) else 500, headers={}, body=body, at=scope.now)
 
 
 def total_records(scope: Scope, body: Any) -> list[Record]:
@@ -133,7 +112,7 @@ def demographic_read(name: str, breakdown: str) -> Read:
     return Read(
         name=name,
         path=meta.edge("insights"),
-        metrics=("follower_demographics",),
+        metrics=instagram_metrics.DEMOGRAPHICS,
         params=lambda scope: {
             "metric": ",".join(scope.metrics),
             "period": "lifetime",
@@ -203,14 +182,14 @@ STREAMS = (
         reads=(
             Read(
                 name="reels",
-                path=lambda scope: f"/{meta.VERSION}/",
+                path=graph_batch.path,
                 params=lambda scope: {},
                 form=reels_batch,
                 records=reels_records,
                 metrics=REELS_METRICS,
                 batch=Batch(
                     of="posts",
-                    size=BATCH_SIZE,
+                    size=graph_batch.LARGEST,
                     where="payload ->> 'media_product_type' = 'REELS'",
                 ),
             ),
@@ -224,15 +203,15 @@ STREAMS = (
             Read(
                 name="series",
                 path=meta.edge("insights"),
-                metrics=("reach", "follower_count"),
+                metrics=instagram_metrics.DAY_SERIES,
                 params=lambda scope: {"metric": ",".join(scope.metrics), "period": "day", **meta.window(scope)},
                 records=meta.series_records("instagram__account_daily"),
                 # follower_count is offered for the last 30 days alone, today not among them.
                 window=Window(days=30, history=30, oldest=30, lookback=30, calendar=meta.PACIFIC),
             ),
-            day_totals("totals", DAY_TOTALS, {}, lag=0),
+            day_totals("totals", instagram_metrics.DAY_TOTALS, {}, lag=0),
             # The follows of yesterday are often not ready: ask up to the day before.
-            day_totals("follows", ("follows_and_unfollows",), {"breakdown": "follow_type"}, lag=1),
+            day_totals("follows", instagram_metrics.FOLLOWS, {"breakdown": "follow_type"}, lag=1),
         ),
     ),
     Stream(
@@ -241,6 +220,9 @@ STREAMS = (
         kind="stock",
         reads=tuple(demographic_read(name, breakdown) for name, breakdown in DEMOGRAPHICS.items()),
     ),
+    instagram_stories.STREAM,
+    instagram_comments.STREAM,
+    instagram_competitors.STREAM,
 )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
 
 from extractors.errors import (
     ContractBroken,
@@ -21,6 +20,8 @@ from extractors.errors import (
     Transient,
     VersionSunset,
 )
+from extractors.platforms import linkedin_competitors, linkedin_social
+from extractors.platforms.restli import ORGANIC, URNS_PER_CALL, encode, next_start, organization, urn_list, value
 from extractors.shape import LOOK, epoch_milliseconds, mapping, objects, series_key, text
 from extractors.spec import (
     Account,
@@ -40,35 +41,6 @@ from extractors.spec import (
 )
 
 VERSION = "202609"  # sunset 2027-09-15; older than a year answers 426
-# Twenty URNs stay far below the 8 kB at which the gateway answers 414.
-URNS_PER_CALL = 20
-
-
-def organization(scope: Scope) -> str:
-    """Return the account's URN."""
-    return f"urn:li:organization:{scope.account.account_id}"
-
-
-def encode(params: Params) -> str:
-    """Rest.li 2.0 wants its structure raw and its values encoded: the values come encoded already."""
-    return "&".join(f"{name}={value}" for name, value in params.items())
-
-
-def value(raw: str) -> str:
-    """Encode one value inside a Rest.li structure."""
-    return quote(raw, safe="")
-
-
-def next_start(body: Any, params: Params) -> Params | None:
-    """Follow rel=next by its `start` alone: the link itself is never called."""
-    links = mapping(mapping(body, "linkedin").get("paging") or {}, "linkedin paging").get("links") or []
-    for link in links:
-        if isinstance(link, dict) and link.get("rel") == "next":
-            start = parse_qs(urlsplit(str(link.get("href"))).query).get("start")
-            if not start or not start[0].isdigit() or int(start[0]) <= int(params["start"]):
-                raise ContractBroken("linkedin: the next link has no later start", LOOK)
-            return {**params, "start": start[0]}
-    return None
 
 
 def posts_until(body: Any, params: Params) -> Params | None:
@@ -128,11 +100,6 @@ def interval(scope: Scope) -> str:
     return f"(timeRange:(start:{start},end:{end}),timeGranularityType:DAY)"
 
 
-def urn_list(scope: Scope) -> str:
-    """Return the ids of the batch as a Rest.li list."""
-    return "List(" + ",".join(value(urn) for urn in scope.ids) + ")"
-
-
 def share_statistics(parameter: str, urn_type: str) -> Read:
     """Shares and ugcPosts go into different parameters; mixed they answer 403."""
     return Read(
@@ -148,8 +115,7 @@ def share_statistics(parameter: str, urn_type: str) -> Read:
         batch=Batch(
             of="posts",
             size=URNS_PER_CALL,
-            where=f"record_key like 'urn:li:{urn_type}:%' and payload ->> 'lifecycleState' = 'PUBLISHED' "
-            "and payload #>> '{distribution,feedDistribution}' is distinct from 'NONE'",
+            where=f"record_key like 'urn:li:{urn_type}:%' and {ORGANIC}",
             # Statistics cover a rolling year; an older post would only be left out.
             oldest=timedelta(days=365),
         ),
@@ -223,6 +189,7 @@ STREAMS = (
         kind="lifetime_metrics",
         reads=(share_statistics("shares", "share"), share_statistics("ugcPosts", "ugcPost")),
     ),
+    *linkedin_social.STREAMS,
     Stream(
         platform="linkedin",
         name="account_daily",
@@ -250,6 +217,7 @@ STREAMS = (
             ),
         ),
     ),
+    linkedin_competitors.STREAM,
 )
 
 

@@ -173,7 +173,8 @@ def _by_code(code: Any, subcode: Any, message: str, said: str, answer: Answer, a
         return PermissionLost(said, f"grant what the message names to the app and token of {account.credential}")
     if code == 100 and subcode != 33 and NEEDS_PERMISSION.search(message):
         return PermissionLost(said, f"grant what the message names to the app and token of {account.credential}")
-    if (code == 100 and subcode == 33) or code == 803 or "Unknown path components" in message:
+    # 110: business discovery knows no professional account of that name.
+    if (code == 100 and subcode == 33) or code in (110, 803) or "Unknown path components" in message:
         return ObjectGone(said, f"check that {account.account_id} exists and the token may see it")
     if code == 1 and "reduce the amount of data" in message:
         return TooMuchData(said, "ask for fewer objects at a time")

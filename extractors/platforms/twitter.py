@@ -22,7 +22,9 @@ from extractors.errors import (
     Transient,
     VersionSunset,
 )
-from extractors.shape import LOOK, mapping, objects, outline, series_key, text
+from extractors.platforms import twitter_social
+from extractors.platforms.twitter_pages import next_token, page_of_posts, rfc3339
+from extractors.shape import LOOK, mapping, objects, series_key, text
 from extractors.spec import (
     Account,
     Answer,
@@ -46,14 +48,6 @@ POST_FIELDS = (
 )
 # Private metrics are shown for posts younger than 30 days; one older id spoils its page, hence the hour of margin.
 PRIVATE_METRICS_AGE = timedelta(days=30) - timedelta(hours=1)
-
-
-def page_of_posts(body: Any, where: str) -> list[Json]:
-    """Return the posts of a timeline page. An empty page has no `data`; errors without data are refused."""
-    page = mapping(body, where)
-    if "data" not in page and "meta" in page:
-        return []
-    return objects(page, "data", where)
 
 
 def refused_posts(scope: Scope, body: Any, where: str) -> list[Unread]:
@@ -110,21 +104,6 @@ def user_records(scope: Scope, body: Any) -> list[Record]:
     if "data" not in page and page.get("errors"):
         raise ObjectGone(f"{scope.account}: X knows no such user", "check the user id in accounts.yml")
     return [Record(series_key(scope, "user", scope.today), user) for user in objects(page, "data", "twitter__profile")]
-
-
-def next_token(body: Any, params: Params) -> Params | None:
-    """Go on while `meta.next_token` is there, also after a page without posts."""
-    token = (mapping(body, "twitter").get("meta") or {}).get("next_token")
-    if token is None:
-        return None
-    if not isinstance(token, str) or not token:
-        raise ContractBroken(f"twitter: next_token is {outline(token)}", LOOK)
-    return {**params, "pagination_token": token}
-
-
-def rfc3339(instant: datetime) -> str:
-    """Return the instant as X wants it, in whole seconds."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def timeline(scope: Scope) -> str:
@@ -211,6 +190,7 @@ STREAMS = (
             ),
         ),
     ),
+    *twitter_social.STREAMS,
 )
 
 

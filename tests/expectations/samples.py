@@ -80,6 +80,41 @@ GOOD: dict[str, Records] = {
             "organizationalEntity": URN,
         },
     },
+    "linkedin__post_reactions": {
+        "urn:li:share:7380871234567890001": {
+            "entity": "urn:li:share:7380871234567890001",
+            "commentsState": "OPEN",
+            "commentSummary": {"count": 8, "topLevelCount": 6},
+            "reactionSummaries": {"LIKE": {"reactionType": "LIKE", "count": 24}},
+        },
+    },
+    "linkedin__video_metrics": {
+        "urn:li:ugcPost:7380501234567890002:VIDEO_VIEW": {
+            "entity": "urn:li:ugcPost:7380501234567890002",
+            "statisticsType": "VIDEO_VIEW",
+            "value": 941,
+            "timeRange": {"start": 1791100800000, "end": 1795046400000},
+        },
+    },
+    "linkedin__comments": {
+        "urn:li:comment:(urn:li:activity:7380871000000000000,7380900000000000001)": {
+            "commentUrn": "urn:li:comment:(urn:li:activity:7380871000000000000,7380900000000000001)",
+            "id": "7380900000000000001",
+            "object": "urn:li:activity:7380871000000000000",
+            "post": "urn:li:share:7380871234567890001",
+            "created": {"time": 1791192600000},
+            "message": {"text": "Great work, when is the next edition?"},
+            "likesSummary": {"totalLikes": 3},
+        },
+    },
+    "linkedin__competitors": {
+        f"blue-bottle:profile:{DAY}": {
+            "id": 998877,
+            "localizedName": "Blue Bottle",
+            "vanityName": "blue-bottle",
+            "firstDegreeSize": 12_000,
+        },
+    },
     "linkedin__account_daily": {
         f"{ACCOUNT}:share_statistics:{DAY}": {
             "timeRange": {"start": DAY_STARTS_MS, "end": DAY_STARTS_MS + 86_400_000},
@@ -134,6 +169,24 @@ GOOD: dict[str, Records] = {
             "organic_metrics": {"impression_count": 15980, "like_count": 233, "url_link_clicks": 89},
         },
     },
+    "twitter__comments": {
+        "1975813000000000010": {
+            "id": "1975813000000000010",
+            "text": "love it ❤️",
+            "created_at": "2026-10-05T08:33:00.000Z",
+            "conversation_id": "1975812345678901234",
+            "referenced_tweets": [{"type": "replied_to", "id": "1975812345678901234"}],
+            "public_metrics": {"like_count": 4, "reply_count": 1},
+        },
+    },
+    "twitter__competitors": {
+        f"bluebottle:profile:{DAY}": {
+            "id": "998877",
+            "name": "Blue Bottle",
+            "username": "bluebottle",
+            "public_metrics": {"followers_count": 12_000, "tweet_count": 140},
+        },
+    },
     "facebook__profile": {
         f"{ACCOUNT}:page:{DAY}": {"id": ACCOUNT, "name": "Acme Data", "followers_count": 273, "fan_count": 260},
     },
@@ -173,6 +226,29 @@ GOOD: dict[str, Records] = {
             "period": "day",
             "value": {"DE": 141, "AT": 5},
             "end_time": DAY_ENDS_PACIFIC,
+        },
+    },
+    "facebook__comments": {
+        "122111222333444555_901": {
+            "id": "122111222333444555_901",
+            "post_id": f"{ACCOUNT}_122111222333444555",
+            "parent_id": "122111222333444555_900",
+            "message": "@member tomorrow",
+            "created_time": "2026-10-05T09:20:00+0000",
+            "like_count": 2,
+            "comment_count": 0,
+            "is_hidden": False,
+            "is_owner": True,
+        },
+    },
+    "facebook__competitors": {
+        f"rival:profile:{DAY}": {"id": "998877", "name": "Rival Co", "followers_count": 4700, "fan_count": 4500},
+        "rival:post:998877_1": {
+            "id": "998877_1",
+            "created_time": "2026-10-05T08:30:00+0000",
+            "reactions": {"data": [], "summary": {"total_count": 57}},
+            "comments": {"data": [], "summary": {"total_count": 9}},
+            "shares": {"count": 4},
         },
     },
     "instagram__profile": {
@@ -217,6 +293,46 @@ GOOD: dict[str, Records] = {
         f"{ACCOUNT}:age_gender:{DAY}": breakdown(
             "follower_demographics", ["age", "gender"], [(["18-24", "F"], 61), (["35-44", "U"], 9)]
         ),
+    },
+    "instagram__stories": {
+        "18055555555555555": {
+            "id": "18055555555555555",
+            "media_type": "IMAGE",
+            "media_product_type": "STORY",
+            "timestamp": "2026-10-05T08:30:00+0000",
+            "insights": {
+                "data": [
+                    insight("views", 310),
+                    breakdown("navigation", ["story_navigation_action_type"], [(["tap_forward"], 19)]),
+                ]
+            },
+        },
+        "18055555555555556": {  # fewer than five people saw it
+            "id": "18055555555555556",
+            "media_type": "VIDEO",
+            "timestamp": "2026-10-05T08:31:00+0000",
+        },
+    },
+    "instagram__comments": {
+        "17870000000000002": {
+            "id": "17870000000000002",
+            "post_id": "18012345678901234",
+            "parent_id": "17870000000000001",
+            "text": "@member thank you!",
+            "timestamp": "2026-10-05T09:50:10+0000",
+            "like_count": 1,
+            "hidden": False,
+            "is_owner": True,
+        },
+    },
+    "instagram__competitors": {
+        f"rival:profile:{DAY}": {"id": "17841401441775531", "username": "rival", "followers_count": 10234},
+        "rival:post:18011111111111112": {  # likes are hidden
+            "id": "18011111111111112",
+            "media_type": "IMAGE",
+            "timestamp": "2026-09-28T12:00:00+0000",
+            "comments_count": 0,
+        },
     },
 }
 

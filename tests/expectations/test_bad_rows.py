@@ -154,6 +154,8 @@ CASES = [
     Case("a token in a nested list", "facebook__posts",
          put(0, "insights", "paging", value={"next": "https://graph.facebook.com/v26.0/1?access_token=EAAG"}),
          NULL, "token_links"),
+    Case("the name of whoever wrote a comment", "instagram__comments", put(0, "username", value="jo.example"),
+         NULL, "named_members"),
     Case("a key of another account", "linkedin__profile", rekey(0, lambda key: f"1:organization:{DAY}"),
          EQUAL, "key_account"),
     Case("a key without a day", "instagram__account_daily", rekey(1, lambda key: key.replace(DAY, "2026-02-30")),

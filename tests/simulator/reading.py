@@ -13,6 +13,7 @@ import requests
 
 from simulator.model import Account
 from simulator.server import Simulator
+from tests.simulator import reading_meta
 
 TWEET_FIELDS = (
     "id,text,created_at,author_id,conversation_id,public_metrics,entities,attachments,referenced_tweets,note_tweet,"
@@ -82,6 +83,14 @@ class Reader:
             "instagram": self._instagram_rest,
         }
         run[account.platform](account, now)
+        if account.platform in ("facebook", "instagram"):
+            pages = self.simulator.world.credentials[account.credential].page_tokens
+            token = pages.get(account.account_id, self.token(account))
+            reading_meta.competitors(self, account, token)
+            written = [row["post_id"] for row in rows if row["comments"]] if since is None else []
+            reading_meta.comments(self, account, written, token)
+        if account.platform == "instagram":
+            reading_meta.stories(self, account)
         return rows
 
     # LinkedIn

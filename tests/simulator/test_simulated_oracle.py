@@ -14,6 +14,7 @@ from simulator.truth import METRICS
 from simulator.world import World
 from tests.simulator.conftest import ANCHOR
 from tests.simulator.reading import Reader
+from tests.simulator.social import read_competitors, read_social
 
 INSTANTS = (ANCHOR, ANCHOR + timedelta(days=3))
 COMPARED = ("business_id", "account_id", "content_type", "text", "permalink", *METRICS)
@@ -94,7 +95,10 @@ def test_the_minimum_of_calls_is_within_reach(
 ) -> None:
     since = None if first_run else ANCHOR - timedelta(days=28)
     for account in world.accounts:
-        reader.everything(account, now=ANCHOR, since=since)
+        posts = reader.everything(account, now=ANCHOR, since=since)
+        if first_run:
+            read_social(reader, account, posts, ANCHOR)
+    read_competitors(reader, world.accounts)
 
     made = {platform: sum(1 for call in simulator.calls if call.platform == platform) for platform in PLATFORMS}
     assert made == world.minimum_calls(ANCHOR, first_run=first_run, windows=LATER_RUN)

@@ -18,7 +18,8 @@ final as (
         payload #> '{content,multiImage}' is not null as has_multi_image,
         payload #> '{content,carousel}' is not null as has_carousel,
         payload #> '{content,poll}' is not null as has_poll,
-        payload #> '{content,article}' is not null as has_article
+        payload #> '{content,article}' is not null as has_article,
+        payload #>> '{reshareContext,parent}' as reshared_urn
     from source
 )
 
