@@ -62,7 +62,11 @@ def test_the_first_key_seals_every_key_opens_and_a_dropped_one_is_named():
         new.open(sealed, "x")
 
 
-@pytest.mark.parametrize("text", ["", " , ", "x", "c2hvcnQ=", f"{KEYS[0]},nonsense!"])
+@pytest.mark.parametrize(
+    "text",
+    ["", " , ", "x", "c2hvcnQ=", f"{KEYS[0]},nonsense!"],
+    ids=["nothing", "commas", "short", "short base64", "the second is nonsense"],
+)
 def test_a_key_that_is_none_is_refused_without_being_quoted(text: str):
     with pytest.raises(ConfigurationError, match="credentials new-key") as caught:
         Keyring.parse(text)
