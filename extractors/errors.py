@@ -53,6 +53,14 @@ class RetryLater(PipelineError):
         self.at = at
 
 
+class EmptyPages(RetryLater):
+    """A list goes on and on with nothing in it; it may be whole again later."""
+
+
+class SteppedAside(RetryLater):
+    """A backfill made room for a scheduled run, or left it its share of a budget; it goes on at its page later."""
+
+
 class TokenDead(PipelineError):
     """The access token is expired, revoked, malformed or missing; only a person can renew it."""
 
@@ -77,6 +85,14 @@ class ContractBroken(PipelineError):
     action = "look at the contract"
     #: The bytes that could not be read, for the quarantine; never part of a message.
     body: bytes = b""
+
+
+class CursorExpired(ContractBroken):
+    """The platform does not know the place in a list any more; the list can be read from its beginning."""
+
+
+class PageLoop(ContractBroken):
+    """A list leads back to pages already read, or to more pages than any list has."""
 
 
 class Refused(PipelineError):

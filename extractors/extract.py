@@ -20,6 +20,7 @@ from extractors.http import Client
 from extractors.limiter import Limiter
 from extractors.load import Lease, land
 from extractors.paging import pages
+from extractors.presence import Presence
 from extractors.registry import platform as find_platform
 from extractors.settings import Settings
 from extractors.spec import Account, Platform, Record, Scope, Stream, Unread
@@ -177,11 +178,13 @@ class Reader:
         )
         todo = steps(self.connection, stream, scope, self.asked.since)
         silence = Silence(self.connection, scope)
+        presence = Presence(self.connection, client, opened.lease, scope, is_judging=opened.page_cursor is None)
         for step, params in remaining(todo, opened.page_cursor):
-            for page in pages(client, step, params, self.connection, opened.lease, silence):
+            for page in pages(client, step, params, self.connection, opened.lease, silence, presence):
                 land(self.connection, opened.lease, page)
                 if page.next_cursor != DONE:
                     self.stop.check(str(self.account))
+        presence.conclude()
 
     def _authorised_client(self, opened: ledger.Opened) -> Client:
         """Return the account's client, its token exchanged for the page's once where the platform wants that."""

@@ -10,13 +10,14 @@ from typing import Any
 import psycopg
 
 from extractors.capabilities import Fetched, MetricRejected, Negotiation, Silence
-from extractors.errors import ContractBroken
+from extractors.errors import ContractBroken, CursorExpired, ObjectGone
 from extractors.http import Client
 from extractors.load import Lease, Page, quarantine
-from extractors.shape import LOOK
-from extractors.spec import Params, Read, Record, Scope, Unread
+from extractors.presence import Presence
+from extractors.spec import Answer, Params, Read, Record, Scope, Unread
 from extractors.steps import Step
 from extractors.strict_json import original
+from extractors.walk import Walk
 
 
 def pages(
@@ -26,30 +27,52 @@ def pages(
     connection: psycopg.Connection[Any],
     lease: Lease,
     silence: Silence,
+    presence: Presence,
 ) -> Iterator[Page]:
-    """Yield the pages of one list, each with the cursor that follows it."""
+    """Yield the pages of one list, each with the cursor that follows it.
+
+    A list whose cursor expired, or that was shortened while it was read, is begun again: what came twice is no change.
+    Raises PageLoop and EmptyPages for a list that leads nowhere.
+    """
     read = step.read
-    fetch = partial(_fetch, client, read, connection, lease)
+    fetch = partial(_fetch, client, read, connection, lease, presence)
     asked = Negotiation(connection, lease, client.platform.version, read, step.scope, fetch)
     following: Params | None = params if params is not None else read.params(asked.scope)
-    seen: set[tuple[tuple[str, str], ...]] = set()
+    walk = Walk(f"{client.account}: {read.name}")
+    is_first = params is None
     while following is not None:
-        fetched = asked.page(following)
+        try:
+            fetched = asked.page(following)
+        except CursorExpired as error:
+            if is_first:
+                raise
+            walk.begin_again(error)
+            following, is_first = read.params(asked.scope), True
+            continue
         if fetched is None:
             yield _page(client, step, step.scope.now, [], None)
             return
+        is_first = False
         following = None if _left_window(step, fetched.records) else fetched.next_params
-        place = tuple(sorted((following or {}).items()))
-        if place in seen:
-            raise ContractBroken(f"{client.account}: {read.name} leads back to a page already read", LOOK)
-        seen.add(place)
+        records = presence.split(fetched.records)
+        total = read.total(fetched.answer.body) if read.total else None
+        walk.take([item.key for item in fetched.records], following, fetched.answer.at, total)
+        if following is None and walk.has_shrunk and walk.begin_again():
+            following, is_first = read.params(asked.scope), True
         is_last = following is None and step.following["read"] != read.name
         silence.note(read, step.scope.since, fetched, is_last=is_last)
-        yield _page(client, step, fetched.answer.at, fetched.records, following)
+        yield _page(client, step, fetched.answer.at, records, following)
+        presence.note(records)
 
 
 def _fetch(
-    client: Client, read: Read, connection: psycopg.Connection[Any], lease: Lease, scope: Scope, params: Params
+    client: Client,
+    read: Read,
+    connection: psycopg.Connection[Any],
+    lease: Lease,
+    presence: Presence,
+    scope: Scope,
+    params: Params,
 ) -> Fetched:
     """Make one call and take its answer apart; what cannot be read or taken apart is kept."""
     try:
@@ -58,13 +81,28 @@ def _fetch(
         if error.body:
             quarantine(connection, lease, None, error, error.body, datetime.now(UTC))
         raise
+    except ObjectGone as error:
+        presence.judge(error, read)
+        if read.batch is None:
+            raise
+        return Fetched(Answer(status=404, headers={}, body=None, at=datetime.now(UTC)), _all_gone(scope, error), None)
     try:
         return Fetched(answer, read.records(scope, answer.body), read.next_page(answer.body, params))
     except MetricRejected:
         raise
+    except ObjectGone as error:
+        presence.judge(error, read)
+        if read.batch is None:
+            raise
+        return Fetched(answer, _all_gone(scope, error), None)
     except ContractBroken as error:
         quarantine(connection, lease, None, error, original(answer.body), answer.at)
         raise
+
+
+def _all_gone(scope: Scope, error: ObjectGone) -> list[Record | Unread]:
+    """Every object of a batch is gone, and the account is there."""
+    return [Unread(key, error, b"") for key in scope.ids]
 
 
 def _page(

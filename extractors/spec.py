@@ -135,7 +135,8 @@ class Read:
     `form` makes the call a POST that only reads (Meta's batch). `newest_first` gives a record's place in a list
     without a date filter, so that paging stops once the window is left. `page_size`: posts on a page; `oldest`: how far
     the list reaches back, where that is less than everything. `metrics` are what is asked for while the platform knows
-    them; `params` and `form` take those from the scope. `has_more` than metrics: asked also when none is left.
+    them; `params` and `form` take those from the scope. `has_more` than metrics: asked also when none is left. `total`:
+    how long a list with counted places says it is; None where the answer does not say.
     """
 
     name: str
@@ -153,6 +154,7 @@ class Read:
     metrics: tuple[str, ...] = ()
     has_more: bool = False
     never_silent: NeverSilent | None = None
+    total: Callable[[Any], int | None] | None = None
 
     def __post_init__(self) -> None:
         if self.window and self.batch:
@@ -247,7 +249,10 @@ class Refresh:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Platform:
-    """Everything that is particular to one platform; what happens to it is in the engine."""
+    """Everything that is particular to one platform; what happens to it is in the engine.
+
+    `lookup` asks for posts by their ids: a Record for each that is there, Unread with ObjectGone for each that is not.
+    """
 
     key: str
     base_url: str
@@ -259,6 +264,7 @@ class Platform:
     budgets: Callable[[Account, Read], Sequence[Budget]]
     page_token: Read | None = None
     refresh: Refresh | None = None
+    lookup: Read | None = None
     version: str = ""
 
     def stream(self, name: str) -> Stream:

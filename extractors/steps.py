@@ -52,6 +52,12 @@ counted as (
         ) as count_then
     from latest
     where {where}
+        and not exists (
+            select from ops.known_posts as known
+            where known.business_id = %(business_id)s and known.platform = %(platform)s
+                and known.account_id = %(account_id)s and known.record_key = latest.record_key
+                and cardinality(known.missed_runs) > 1
+        )
 )
 
 select record_key

@@ -43,6 +43,11 @@ NAMES = frozenset(
         "missing_shares",
         "renamed_fields",
         "token_quoted",
+        "cursor_expired",
+        "duplicate_page",
+        "page_loop",
+        "endless_empty_pages",
+        "time_passes",
     }
 )
 
@@ -87,7 +92,7 @@ class Faults:
 
         Options: `seconds` (slow_10s, rate_limited on X: until the reset), `minutes` (rate_limited on Meta: until access
         is regained), `unit` (rate_limited on LinkedIn: MINUTE or SECOND), `headers` (every fault that replaces the
-        answer: added to it), `location` (redirect), `bytes` (gzip_bomb, unpacked), `body` (empty_body: null, []).
+        answer: added to it), `seconds` (time_passes: the clock moves before the answer), `location` (redirect), `bytes` (gzip_bomb, unpacked), `body` (empty_body: null, []).
         """
         if name not in NAMES:
             raise ValueError(f"no fault is called {name!r}; there are {', '.join(sorted(NAMES))}")

@@ -58,7 +58,7 @@ def minimum_calls(
     calls = dict.fromkeys(count, 0)
     since = None if first_run else at - windows.lookback
     for account in accounts:
-        listed = [post for post in posts[account.key] if post.created_at <= at]
+        listed = [post for post in posts[account.key] if post.is_there(at)]
         calls[account.platform] += count[account.platform](listed, since, at, windows)
     return calls
 

@@ -93,7 +93,7 @@ STREAMS = (
         platform="facebook",
         name="posts",
         kind="entity",
-        published_at="(payload ->> 'created_time')::timestamptz",
+        published_at="ops.instant_of(payload ->> 'created_time')",
         # The texts of links and previews are signed and change by themselves.
         volatile=(("attachments", "data", "*", "url"), ("attachments", "data", "*", "target", "url")),
         reads=(
@@ -156,6 +156,7 @@ PLATFORM = Platform(
     base_url="https://graph.facebook.com",
     streams=STREAMS,
     version=meta.VERSION,
+    lookup=meta.LOOKUP,
     headers={},
     encode=meta.encode,
     classify=meta.classify,

@@ -172,7 +172,7 @@ STREAMS = (
         platform="instagram",
         name="posts",
         kind="entity",
-        published_at="(payload ->> 'timestamp')::timestamptz",
+        published_at="ops.instant_of(payload ->> 'timestamp')",
         reads=(
             Read(
                 name="media",
@@ -244,6 +244,7 @@ PLATFORM = Platform(
     base_url="https://graph.facebook.com",
     streams=STREAMS,
     version=meta.VERSION,
+    lookup=meta.LOOKUP,
     headers={},
     encode=meta.encode,
     classify=meta.classify,
