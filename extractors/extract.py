@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 
-from extractors import ledger, redaction
+from extractors import ledger, redaction, schedule
 from extractors.accounts import enabled_accounts
 from extractors.capabilities import Silence
 from extractors.credentials import Grant
@@ -59,6 +59,7 @@ class Asked:
     """What is to be read of each account: `since` and `until` are days in the business's calendar, inclusive.
 
     `streams` are names, short or full, None for all. `origin`: what asked, so that its repeat reads only the rest.
+    `is_scheduled`: the age ladder decides how deep (`extractors.schedule`), else it is 28 days at least.
     """
 
     streams: Sequence[str] | None = None
@@ -66,6 +67,12 @@ class Asked:
     until: date | None = None
     force: bool = False
     origin: ledger.Origin | None = None
+    is_scheduled: bool = False
+
+    @property
+    def is_backfill(self) -> bool:
+        """A range of days was asked for: such a run gives way to one without."""
+        return self.since is not None or self.until is not None
 
 
 def extract_account(settings: Settings, account: Mapping[str, Any], **asked: Any) -> list[RunResult]:
@@ -140,6 +147,9 @@ class Reader:
             return unopened(self.account, stream, ended)
         now, asked = self.settings.now, self.asked
         until = min(_midnight_after(asked.until, self.account), now) if asked.until else now
+        opening = schedule.opening(
+            self.connection, self.account, stream, now, asked.since, is_scheduled=asked.is_scheduled
+        )
         try:
             self.stop.check(str(self.account))
             opened = ledger.open_run(
@@ -147,17 +157,19 @@ class Reader:
                 self.account,
                 stream,
                 as_of=now,
-                since=window_since(self.connection, self.account, stream, asked.since),
+                since=opening.since,
                 until=until,
+                is_backfill=asked.is_backfill,
                 origin=asked.origin,
                 holder=self.holder,
             )
         except PipelineError as error:
             return unopened(self.account, stream, error)
+        schedule.tell(self.connection, opened.lease, opening.notes if opened.page_cursor is None else ())
         try:
             if ended is not None:
                 raise ended
-            self._land_pages(stream, opened)
+            self._land_pages(stream, opened, opening.asked)
         except PipelineError as raised:
             reason = raised.later if isinstance(raised, PutOff) else raised
             tally = self.client.tally if self.client else None
@@ -167,7 +179,7 @@ class Reader:
         ledger.complete(self.connection, opened.lease)
         return ledger_result(self.connection, opened.lease, None)
 
-    def _land_pages(self, stream: Stream, opened: ledger.Opened) -> None:
+    def _land_pages(self, stream: Stream, opened: ledger.Opened, asked: date | None) -> None:
         client = self._authorised_client(opened)
         ends_before_now = opened.window_until < opened.as_of
         scope = Scope(
@@ -176,7 +188,7 @@ class Reader:
             since=opened.window_since,
             until=opened.window_until if ends_before_now else None,
         )
-        todo = steps(self.connection, stream, scope, self.asked.since)
+        todo = steps(self.connection, stream, scope, asked)
         silence = Silence(self.connection, scope)
         presence = Presence(self.connection, client, opened.lease, scope, is_judging=opened.page_cursor is None)
         for step, params in remaining(todo, opened.page_cursor):
@@ -184,6 +196,9 @@ class Reader:
                 land(self.connection, opened.lease, page)
                 if page.next_cursor != DONE:
                     self.stop.check(str(self.account))
+                    if self.asked.is_backfill:
+                        budgets = client.platform.budgets(self.account, step.read)
+                        schedule.make_room(self.connection, opened.lease, budgets)
         presence.conclude()
 
     def _authorised_client(self, opened: ledger.Opened) -> Client:
@@ -199,18 +214,6 @@ class Reader:
                 client.token = _token(platform.page_token.records(scope, answer.body)) or client.token
             self.client = client
         return self.client
-
-
-def window_since(
-    connection: psycopg.Connection[Any], account: Account, stream: Stream, asked: date | None
-) -> datetime | None:
-    """Return where a run's window begins: as asked, else behind the last complete read, else open (everything)."""
-    if asked is not None:
-        return datetime.combine(asked, time(), ZoneInfo(account.timezone)).astimezone(UTC)
-    read_until = ledger.watermark(connection, account, stream)
-    dated = any(read.window for read in stream.reads)
-    # A dated list looks back by its own rule; the others by the stream's.
-    return read_until if read_until is None or dated else read_until - stream.lookback
 
 
 def _token(records: Sequence[Record | Unread]) -> str | None:

@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime
-from math import ceil
 from typing import Any
 
 import psycopg
 
+from extractors import schedule
 from extractors.accounts import enabled_accounts
-from extractors.extract import chosen_streams, window_since
+from extractors.extract import chosen_streams
 from extractors.registry import PLATFORMS
 from extractors.settings import Settings
 from extractors.spec import Account, Scope
-from extractors.steps import Step, known_posts, steps
+from extractors.steps import step_calls, steps
 
 BUDGET = """
 select window_limit - window_used, blocked_until
@@ -78,21 +78,12 @@ def _account_calls(
     if platform.page_token is not None:
         found.extend((budget.key, 1, False) for budget in platform.budgets(account, platform.page_token))
     for stream in chosen_streams(platform, names):
-        opened_since = window_since(connection, account, stream, since)
-        scope = Scope(account=account, now=settings.now, since=opened_since)
-        for step in steps(connection, stream, scope, since):
-            calls, open_ended = _step_calls(connection, step)
+        opening = schedule.opening(connection, account, stream, settings.now, since)
+        scope = Scope(account=account, now=settings.now, since=opening.since)
+        for step in steps(connection, stream, scope, opening.asked):
+            calls, open_ended = step_calls(connection, step)
             found.extend((budget.key, calls, open_ended) for budget in platform.budgets(account, step.read))
     return found
-
-
-def _step_calls(connection: psycopg.Connection[Any], step: Step) -> tuple[int, bool]:
-    """Return a step's calls, and whether that is only a lower bound."""
-    size = step.read.page_size
-    if size is None:
-        return 1, False
-    known = known_posts(connection, step.scope, step.read.oldest)
-    return (1, True) if known is None else (max(ceil(known / size), 1), False)
 
 
 def _line(connection: psycopg.Connection[Any], budget: str, calls: int, is_lower_bound: bool) -> Line:

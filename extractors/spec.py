@@ -251,7 +251,8 @@ class Refresh:
 class Platform:
     """Everything that is particular to one platform; what happens to it is in the engine.
 
-    `lookup` asks for posts by their ids: a Record for each that is there, Unread with ObjectGone for each that is not.
+    `first_day`: nothing is older there. `lookup` asks for posts by their ids: a Record for each that is there, Unread
+    with ObjectGone for each that is not.
     """
 
     key: str
@@ -265,6 +266,7 @@ class Platform:
     page_token: Read | None = None
     refresh: Refresh | None = None
     lookup: Read | None = None
+    first_day: date = date(2000, 1, 1)
     version: str = ""
 
     def stream(self, name: str) -> Stream:

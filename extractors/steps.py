@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
+from math import ceil
 from typing import Any
 
 import psycopg
@@ -156,6 +157,15 @@ def known_posts(connection: psycopg.Connection[Any], scope: Scope, oldest: timed
     values = {"business_id": scope.account.business_id, "account_id": scope.account.account_id, "since": since}
     row = connection.execute(statement, values).fetchone()
     return int(row[1]) if row and row[0] else None
+
+
+def step_calls(connection: psycopg.Connection[Any], step: Step) -> tuple[int, bool]:
+    """Return how many calls a step takes, and whether that is only a lower bound: the list was never read."""
+    size = step.read.page_size
+    if size is None:
+        return 1, False
+    known = known_posts(connection, step.scope, step.read.oldest)
+    return (1, True) if known is None else (max(ceil(known / size), 1), False)
 
 
 def _own_sql(text: str) -> sql.SQL:

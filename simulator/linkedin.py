@@ -298,7 +298,12 @@ def _statistics_of(ask: Ask, account: Account, kind: str, name: str, urns: list[
             raise denied(
                 f"Unpermitted fields present in PARAMETER: Data Processing Exception while processing fields {where}"
             )
-        if post is None or not post.is_there(ask.now) or not _told(post, ask.now) or not any(counters(post, ask.now).values()):
+        if (
+            post is None
+            or not post.is_there(ask.now)
+            or not _told(post, ask.now)
+            or not any(counters(post, ask.now).values())
+        ):
             continue
         told = statistics(counters(post, ask.now), without_reach=post.without_reach)
         elements.append({"totalShareStatistics": told, kind: urn, "organizationalEntity": account.urn})

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from simulator import graph, linkedin, meta, twitter
+from simulator import graph, linkedin, meta, restli, twitter
 from simulator.exchange import Answer, Refusal, Request
 from simulator.limits import Usage
 from simulator.model import Json
@@ -64,7 +64,7 @@ def astray(name: str, handler: Handler, service: Service, request: Request) -> A
 def _cursor_expired(service: Service, request: Request) -> Answer:
     match request.platform:
         case "linkedin":
-            raise linkedin.restli.invalid("start")
+            raise restli.invalid("start")
         case "twitter":
             token = request.params().get("pagination_token", "")
             message = f"The `pagination_token` query parameter value [{token}] is not valid"

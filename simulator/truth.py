@@ -151,7 +151,11 @@ def _x(post: Post, at: datetime) -> Row:
 
 def _x_clicks(post: Post, observed_at: Sequence[datetime]) -> int | None:
     """Link clicks as last told while the post was young enough; None when nobody looked in time."""
-    young = [at for at in observed_at if post.published_at <= at and post.is_there(at) and at - post.published_at <= PRIVATE_WINDOW]
+    young = [
+        at
+        for at in observed_at
+        if post.published_at <= at and post.is_there(at) and at - post.published_at <= PRIVATE_WINDOW
+    ]
     return counter(post, "clicks", young[-1]) if young else None
 
 

@@ -9,7 +9,7 @@ once per run.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 
 from extractors.errors import PermissionLost
 from extractors.platforms import meta
@@ -157,6 +157,7 @@ PLATFORM = Platform(
     streams=STREAMS,
     version=meta.VERSION,
     lookup=meta.LOOKUP,
+    first_day=date(2004, 2, 4),
     headers={},
     encode=meta.encode,
     classify=meta.classify,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 from extractors.capabilities import MetricRejected
@@ -245,6 +246,7 @@ PLATFORM = Platform(
     streams=STREAMS,
     version=meta.VERSION,
     lookup=meta.LOOKUP,
+    first_day=date(2010, 10, 6),
     headers={},
     encode=meta.encode,
     classify=meta.classify,

@@ -7,7 +7,7 @@ statistics, versioning, rate limits). Organic numbers only; the day is the UTC d
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -343,4 +343,5 @@ PLATFORM = Platform(
         base_url="https://www.linkedin.com",
     ),
     lookup=LOOKUP,
+    first_day=date(2003, 5, 5),
 )

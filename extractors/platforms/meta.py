@@ -157,7 +157,9 @@ def lookup_records(scope: Scope, body: Any) -> list[Record | Unread]:
             told = parse(str(part.get("body") or "null").encode())
         except NotStrictJson:
             continue
-        error = classify(Answer(status=int(part.get("code") or 500), headers={}, body=told, at=scope.now), scope.account)
+        error = classify(
+            Answer(status=int(part.get("code") or 500), headers={}, body=told, at=scope.now), scope.account
+        )
         if isinstance(error, ObjectGone):
             found.append(Unread(key, error, b""))
         elif error is None:

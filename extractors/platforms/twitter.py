@@ -7,7 +7,7 @@ which renames tweet to post; the older spelling is sent, both are read downstrea
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -296,4 +296,6 @@ PLATFORM = Platform(
     # A user token lives two hours: https://docs.x.com/resources/fundamentals/authentication/oauth-2-0/authorization-code
     refresh=Refresh(path="/2/oauth2/token", single_use=True, needs_secret=False, ahead=timedelta(minutes=5)),
     lookup=LOOKUP,
+    # A timeline's start_time may not be earlier: https://docs.x.com/x-api/posts/timelines
+    first_day=date(2010, 11, 7),
 )
