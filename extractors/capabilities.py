@@ -19,7 +19,7 @@ from psycopg import sql
 
 from extractors.errors import ContractBroken, PipelineError
 from extractors.load import Lease
-from extractors.spec import Answer, NeverSilent, Params, Read, Record, Scope, Unread
+from extractors.spec import Answer, NeverSilent, Params, Read, Record, Scope, Stream, Unread
 
 RETRY_AFTER = timedelta(days=7)
 
@@ -128,10 +128,10 @@ class Negotiation:
     def __post_init__(self) -> None:
         """Leave out what is known to be rejected."""
         if self.read.metrics:
-            known: dict[str, bool] = dict(self.connection.execute(KNOWN, self._key()).fetchall())
-            self.on_trial = frozenset(metric for metric, is_due in known.items() if is_due)
-            allowed = [metric for metric in self.read.metrics if known.get(metric, True)]
-            self.scope = replace(self.scope, metrics=tuple(allowed))
+            metrics, self.on_trial = allowed(
+                self.connection, self.scope, self.lease.stream, self.read, self.api_version
+            )
+            self.scope = replace(self.scope, metrics=metrics)
 
     def page(self, params: Params, unfit: Mapping[str, MetricRejected] = NONE) -> Fetched | None:
         """Return a page with every metric the platform gives for it, or None when there is nothing left to ask.
@@ -235,14 +235,27 @@ class Negotiation:
         self.connection.execute(WARN, (line, self.lease.run_id, self.lease.epoch))
 
     def _key(self) -> dict[str, Any]:
-        return {
-            "platform": self.scope.account.platform,
-            "account_id": self.scope.account.account_id,
-            "stream": self.lease.stream.full_name,
-            "read": self.read.name,
-            "api_version": self.api_version,
-            "now": self.scope.now,
-        }
+        return _key(self.scope, self.lease.stream, self.read, self.api_version)
+
+
+def allowed(
+    connection: psycopg.Connection[Any], scope: Scope, stream: Stream, read: Read, api_version: str
+) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Return the metrics of a read that are not known to be rejected; and those that were, and are on trial."""
+    known: dict[str, bool] = dict(connection.execute(KNOWN, _key(scope, stream, read, api_version)).fetchall())
+    metrics = tuple(metric for metric in read.metrics if known.get(metric, True))
+    return metrics, frozenset(metric for metric, is_due in known.items() if is_due)
+
+
+def _key(scope: Scope, stream: Stream, read: Read, api_version: str) -> dict[str, Any]:
+    return {
+        "platform": scope.account.platform,
+        "account_id": scope.account.account_id,
+        "stream": stream.full_name,
+        "read": read.name,
+        "api_version": api_version,
+        "now": scope.now,
+    }
 
 
 def without(scope: Scope, metrics: Collection[str]) -> Scope:

@@ -259,6 +259,12 @@ def unopened(account: Account, stream: Stream, error: PipelineError) -> RunResul
     )
 
 
+def window_end(account: Account, until: date | None, now: datetime) -> datetime | None:
+    """Return where an asked range ends, or None when that is now."""
+    end = _midnight_after(until, account) if until else now
+    return end if end < now else None
+
+
 def _midnight_after(day: date, account: Account) -> datetime:
     return datetime.combine(day + timedelta(days=1), time(), ZoneInfo(account.timezone)).astimezone(UTC)
 

@@ -166,7 +166,8 @@ def open_run(
 ) -> Opened:
     """Take up an interrupted run of the same window, or begin a new one.
 
-    A backfill in the way is asked to step aside, and waited for. Raises AlreadyRunning while another process holds the stream of this account, or has just read it for this origin.
+    A backfill in the way is asked to step aside, and waited for. Raises AlreadyRunning while another process holds the
+    stream of this account, or has just read it for this origin.
     """
     values: dict[str, Any] = {
         "run_id": str(uuid.uuid4()),

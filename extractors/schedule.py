@@ -276,7 +276,7 @@ def _calls(
 ) -> Iterator[tuple[Budget, int]]:
     platform = PLATFORMS[account.platform]
     for step in steps(connection, stream, Scope(account=account, now=now, since=since), None):
-        calls, _ = step_calls(connection, step)
+        calls, _ = step_calls(connection, stream, step, platform.version)
         for budget in platform.budgets(account, step.read):
             yield budget, calls
 
