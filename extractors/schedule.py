@@ -110,7 +110,7 @@ def opening(
     time; a scheduled one may read less, down to two days.
     """
     if asked is not None:
-        return _as_asked(account, stream, now, asked)
+        return as_asked(account, stream, now, asked)
     read_until = ledger.watermark(connection, account, stream)
     notes = tuple(losses(connection, account, stream, now, read_until))
     # A dated list looks back by its own rule; the first run reads everything.
@@ -225,7 +225,8 @@ def make_room(connection: psycopg.Connection[Any], lease: Lease, budgets: Sequen
         raise SteppedAside(f"{where} leaves {KEPT_SHARE:.0%} of the budget to scheduled runs", reset[0])
 
 
-def _as_asked(account: Account, stream: Stream, now: datetime, asked: date) -> Opening:
+def as_asked(account: Account, stream: Stream, now: datetime, asked: date) -> Opening:
+    """Return the window of a range that was asked for, from midnight of the business's calendar."""
     day, line = clamped(account, stream, now, asked)
     since = datetime.combine(day, time(), ZoneInfo(account.timezone)).astimezone(UTC)
     return Opening(since=since, asked=day, notes=(line,) if line else ())

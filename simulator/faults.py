@@ -48,6 +48,7 @@ NAMES = frozenset(
         "page_loop",
         "endless_empty_pages",
         "time_passes",
+        "privacy_noise",
     }
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -345,6 +346,19 @@ def _partial(request: Request, body: Any) -> Any:
     return body
 
 
+def _noisy(request: Request, body: Any) -> Any:
+    """Every value of a daily series is off by a little, and by something else each time."""
+    if isinstance(body, list):
+        return [_noisy(request, one) for one in body]
+    if not isinstance(body, dict):
+        return body
+    is_point = "end_time" in body or "organicFollowerGain" in body or "pageViews" in body
+    return {
+        name: max(0, value + random.randint(-3, 3)) if is_point and type(value) is int else _noisy(request, value)
+        for name, value in body.items()
+    }
+
+
 METRIC_OBJECTS = frozenset({"public_metrics", "totalShareStatistics", "followerGains"})
 
 
@@ -390,4 +404,5 @@ DAMAGES: dict[str, Callable[[Request, Any], Any]] = {
     "metric_as_string": _as_strings,
     "null_text": _null_texts,
     "missing_shares": _without_shares,
+    "privacy_noise": _noisy,
 }
