@@ -39,8 +39,8 @@ LADDER = (
     Rung(age=90 * DAY, every=7 * DAY),
     Rung(age=EVERYTHING, every=30 * DAY),
 )
-# A schedule is never on time to the second: what is due within a tenth of its pause is due now.
-EARLY = 0.9
+# A schedule is never on time to the second: what is due in a moment is due now.
+EARLY = timedelta(minutes=5)
 # The part of a budget that old posts, and backfills, leave to the young ones.
 KEPT_SHARE = 0.3
 STEP_ASIDE = timedelta(minutes=5)
@@ -135,7 +135,7 @@ def on_ladder(stream: Stream) -> bool:
 
 def due(rungs: Sequence[Rung], last_read: dict[timedelta, datetime | None], now: datetime) -> list[Rung]:
     """Return the rungs whose pause is over, deepest first; one that was never read is due."""
-    waiting = [rung for rung in rungs if (at := last_read.get(rung.age)) is None or now - at >= rung.every * EARLY]
+    waiting = [rung for rung in rungs if (at := last_read.get(rung.age)) is None or now - at >= rung.every - EARLY]
     return sorted(waiting, key=lambda rung: rung.age, reverse=True)
 
 
