@@ -93,6 +93,10 @@ select exists (
 )
 """
 
+BOOK = """
+update ops.extract_runs set calls = calls + %s, retries = retries + %s where run_id = %s and lease_epoch = %s
+"""
+
 WARN = "update ops.extract_runs set warnings = warnings || %s::text where run_id = %s and lease_epoch = %s"
 
 
@@ -137,6 +141,7 @@ class Presence:
         missing = [key for key in self.expected if key not in self.seen]
         if self.is_judging and missing:
             self._miss(self._believed(missing))
+            self._book()
 
     def split(self, records: Sequence[Record | Unread]) -> Sequence[Record | Unread]:
         """Return what is there of a batch, and note what is gone. Raises Transient when nothing at all is there."""
@@ -212,6 +217,11 @@ class Presence:
         if len(gone) < len(missing):
             self._doubt(len(missing) - len(gone))
         return [item.key for item in gone]
+
+    def _book(self) -> None:
+        """Count the calls that were made after the last page."""
+        if any(made := self.client.tally.take()):
+            self.connection.execute(BOOK, (*made, self.lease.run_id, self.lease.epoch))
 
     def _doubt(self, count: int) -> None:
         line = f"{count} posts of the window were not listed, too many at once to be taken as deleted unseen"

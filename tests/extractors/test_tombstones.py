@@ -8,7 +8,6 @@ from typing import Any
 import psycopg
 import pytest
 
-from extractors.settings import Settings
 from simulator.model import Post
 from simulator.server import Simulator
 from tests.aftermath import assert_ledger_explains, assert_no_secret, tokens
@@ -67,9 +66,6 @@ class Reader:
             for p in self.simulator.world.listed(a, ANCHOR)
             if p.created_at > since and p.kind == "own"
         ]
-
-    def settings(self) -> Settings:
-        return Settings.from_environment({})
 
 
 @pytest.fixture
@@ -160,7 +156,8 @@ def test_the_only_posts_of_a_window_are_deleted_when_each_is_gone_by_itself(
     batch = {"linkedin": 20, "twitter": 100, "facebook": 50, "instagram": 50}[reader.platform]
     simulator.delete(reader.platform, *everything)
     reader.read()
-    reader.read()
+    simulator.clear_calls()
+    assert sum(result.calls for result in reader.read()) == len(simulator.calls), "looks by id are booked as well"
     assert 0 < len(deleted(connection)) == min(batch, len(everything))
     assert deleted(connection) <= set(everything)
 
