@@ -23,7 +23,10 @@ with
     ),
 
     touched as (
-        select distinct {{ key }} from arrived
+        select distinct
+            {{ key }},
+            {{ surrogate_key(key.split(', ')) }} as post_key
+        from arrived
     ),
 
     -- Versions that this build does not bring: those before, and those that came earlier.
@@ -35,7 +38,7 @@ with
         select present.post_id
         from {{ this }} as present
         inner join touched
-            on present.post_key = {{ surrogate_key(['touched.business_id', 'touched.platform', 'touched.account_id', 'touched.first_post_id']) }}
+            on present.post_key = touched.post_key
         where touched.platform = 'twitter'
     ),
 {% endif %}

@@ -114,7 +114,7 @@ final as (
             '{{ platform }}' as platform,
             account_id,
             post_id,
-            {{ 'version_ids' if platform == 'twitter' else 'cast(null as text [])' }} as version_ids,
+            {{ 'version_ids' if platform == 'twitter' else 'cast(null as text[])' }} as version_ids,
             run_id,
             observed_at,
             '{{ stream }}' as stream,
