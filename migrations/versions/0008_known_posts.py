@@ -1,12 +1,12 @@
 """Which posts an account is known to have, and which complete runs missed them; backfills that give way.
 
-Revision: 0008, after 0004.
+Revision: 0008, after 0006.
 """
 
 from alembic import op
 
 revision = "0008"
-down_revision = "0004"
+down_revision = "0006"
 
 TABLES = """
 create table ops.known_posts (
