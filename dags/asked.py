@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from extractors.extract import Asked
 from extractors.ledger import Origin
+from extractors.schedule import days_of
 
 
 def is_backfill(context: Mapping[str, Any]) -> bool:
@@ -34,13 +35,13 @@ def days(context: Mapping[str, Any]) -> tuple[date | None, date | None]:
     """
     run = context["dag_run"]
     if is_backfill(context) and run.data_interval_start is not None:
-        last = max(run.data_interval_start, run.data_interval_end - timedelta(microseconds=1))
-        return run.data_interval_start.date(), last.date()
+        return days_of(run.data_interval_start, run.data_interval_end)
     since = context["params"].get("since")
     return (date.fromisoformat(since) if since else None), None
 
 
 def asked(context: Mapping[str, Any]) -> Asked:
-    """Return what the engine is to read of each account."""
+    """Return what the engine is to read of each account; the schedule alone may leave old posts for later."""
     since, until = days(context)
-    return Asked(since=since, until=until, origin=origin(context))
+    is_scheduled = context["dag_run"].run_type == "scheduled"
+    return Asked(since=since, until=until, origin=origin(context), is_scheduled=is_scheduled)

@@ -19,9 +19,11 @@ from psycopg import sql
 
 from extractors.errors import ContractBroken, PipelineError
 from extractors.load import Lease
-from extractors.spec import Answer, NeverSilent, Params, Read, Record, Scope, Unread
+from extractors.spec import Answer, NeverSilent, Params, Read, Record, Scope, Stream, Unread
 
 RETRY_AFTER = timedelta(days=7)
+# So many single objects without a metric, and none with it: the account does not have it.
+OBJECTS_IN_A_ROW = 3
 
 KNOWN = """
 select metric, bool_and(retry_after <= %(now)s)
@@ -114,7 +116,8 @@ Fetch = Callable[[Scope, Params], Fetched]
 class Negotiation:
     """One list being asked for: `scope.metrics` shrinks to what the platform takes, page by page.
 
-    `on_trial`: metrics rejected a week ago and asked for again; `proven`: those that worked in this list.
+    `on_trial`: metrics rejected a week ago and asked for again; `proven`: those that worked in this list; `refusing`:
+    objects in a row that refused one.
     """
 
     connection: psycopg.Connection[Any]
@@ -125,14 +128,15 @@ class Negotiation:
     fetch: Fetch
     on_trial: frozenset[str] = frozenset()
     proven: set[str] = field(default_factory=set)
+    refusing: int = 0
 
     def __post_init__(self) -> None:
         """Leave out what is known to be rejected."""
         if self.read.metrics:
-            known: dict[str, bool] = dict(self.connection.execute(KNOWN, self._key()).fetchall())
-            self.on_trial = frozenset(metric for metric, is_due in known.items() if is_due)
-            allowed = [metric for metric in self.read.metrics if known.get(metric, True)]
-            self.scope = replace(self.scope, metrics=tuple(allowed))
+            metrics, self.on_trial = allowed(
+                self.connection, self.scope, self.lease.stream, self.read, self.api_version
+            )
+            self.scope = replace(self.scope, metrics=metrics)
 
     def page(self, params: Params, unfit: Mapping[str, MetricRejected] = NONE) -> Fetched | None:
         """Return a page with every metric the platform gives for it, or None when there is nothing left to ask.
@@ -155,7 +159,11 @@ class Negotiation:
             try:
                 fetched = self._fetch(scope, params) if self._is_worth_asking(scope) else None
             except MetricRejected as error:
-                rejected |= dict.fromkeys(self._culprits(scope, params, error, working), error)
+                found = self._culprits(scope, params, error, working)
+                if found and (fetched := self._by_objects(scope, params, error, found)):
+                    self.scope = without(self.scope, set(rejected) - self.proven)
+                    return fetched
+                rejected |= dict.fromkeys(found, error)
             else:
                 if fetched is None or fetched.has_metrics:
                     self._conclude(scope, rejected)
@@ -176,6 +184,47 @@ class Negotiation:
             return fetched
         kept = [item for item in fetched.records if item.key not in refused]
         return replace(fetched, records=[*kept, *more.records]) if more else fetched
+
+    def _by_objects(
+        self, scope: Scope, params: Params, error: MetricRejected, culprits: Sequence[str]
+    ) -> Fetched | None:
+        """Return the beginning of a page whose objects take every metric, or its first object without the culprits.
+
+        None when it is not about objects: an unknown name, a batch (whose elements answer for themselves), or so many
+        objects in a row without it that the account is.
+        """
+        limit = int(params.get("limit", "1"))
+        if error.everywhere or self.read.batch is not None or self.read.page_size is None or limit <= 1:
+            return None
+        fetched, most = self._takes(scope, params, 1), 1
+        if fetched is None:
+            return self._first_alone(scope, params, culprits)
+        self.refusing = 0
+        self.proven.update(scope.metrics)
+        while limit - most > 1:
+            middle = (limit + most) // 2
+            if more := self._takes(scope, params, middle):
+                fetched, most = more, middle
+            else:
+                limit = middle
+        return fetched
+
+    def _first_alone(self, scope: Scope, params: Params, culprits: Sequence[str]) -> Fetched | None:
+        self.refusing += 1
+        if self.refusing > OBJECTS_IN_A_ROW or not (alone := self._takes(without(scope, culprits), params, 1)):
+            return None
+        key = ", ".join(item.key for item in alone.records)
+        self._warn(f"{', '.join(culprits)}: left out of {key} alone, in {self.read.name}; it does not have it")
+        return alone
+
+    def _takes(self, scope: Scope, params: Params, limit: int) -> Fetched | None:
+        """Return the first objects of a page, with the place after them at the page's own size; None if refused."""
+        try:
+            fetched = self._fetch(scope, {**params, "limit": str(limit)})
+        except MetricRejected:
+            return None
+        following = {**fetched.next_params, "limit": params["limit"]} if fetched.next_params else None
+        return replace(fetched, next_params=following)
 
     def _is_worth_asking(self, scope: Scope) -> bool:
         return bool(scope.metrics) or not self.read.metrics or self.read.has_more
@@ -237,14 +286,27 @@ class Negotiation:
         self.connection.execute(WARN, (line, self.lease.run_id, self.lease.epoch))
 
     def _key(self) -> dict[str, Any]:
-        return {
-            "platform": self.scope.account.platform,
-            "account_id": self.scope.account.account_id,
-            "stream": self.lease.stream.full_name,
-            "read": self.read.name,
-            "api_version": self.api_version,
-            "now": self.scope.now,
-        }
+        return _key(self.scope, self.lease.stream, self.read, self.api_version)
+
+
+def allowed(
+    connection: psycopg.Connection[Any], scope: Scope, stream: Stream, read: Read, api_version: str
+) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Return the metrics of a read that are not known to be rejected; and those that were, and are on trial."""
+    known: dict[str, bool] = dict(connection.execute(KNOWN, _key(scope, stream, read, api_version)).fetchall())
+    metrics = tuple(metric for metric in read.metrics if known.get(metric, True))
+    return metrics, frozenset(metric for metric, is_due in known.items() if is_due)
+
+
+def _key(scope: Scope, stream: Stream, read: Read, api_version: str) -> dict[str, Any]:
+    return {
+        "platform": scope.account.platform,
+        "account_id": scope.account.account_id,
+        "stream": stream.full_name,
+        "read": read.name,
+        "api_version": api_version,
+        "now": scope.now,
+    }
 
 
 def without(scope: Scope, metrics: Collection[str]) -> Scope:

@@ -63,6 +63,14 @@ class RetryLater(PipelineError):
         self.scope = scope
 
 
+class EmptyPages(RetryLater):
+    """A list goes on and on with nothing in it; it may be whole again later."""
+
+
+class SteppedAside(RetryLater):
+    """A backfill made room for a scheduled run, or left it its share of a budget; it goes on at its page later."""
+
+
 class TokenDead(PipelineError):
     """The access token is expired, revoked, malformed or missing; only a person can renew it."""
 
@@ -91,6 +99,14 @@ class ContractBroken(PipelineError):
 
 class VersionSunset(ContractBroken):
     """The platform serves this version of its API no more, to anybody; only a newer release of ours helps."""
+
+
+class CursorExpired(ContractBroken):
+    """The platform does not know the place in a list any more; the list can be read from its beginning."""
+
+
+class PageLoop(ContractBroken):
+    """A list leads back to pages already read, or to more pages than any list has."""
 
 
 class Refused(PipelineError):

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 
-from extractors import ledger, redaction
+from extractors import ledger, redaction, schedule
 from extractors.accounts import enabled_accounts
 from extractors.capabilities import Silence
 from extractors.credentials import Grant
@@ -22,6 +22,7 @@ from extractors.limiter import Limiter
 from extractors.load import Lease, land
 from extractors.paging import pages
 from extractors.patience import patiently
+from extractors.presence import Presence
 from extractors.registry import platform as find_platform
 from extractors.selfcheck import check
 from extractors.settings import Settings
@@ -61,6 +62,7 @@ class Asked:
     """What is to be read of each account: `since` and `until` are days in the business's calendar, inclusive.
 
     `streams` are names, short or full, None for all. `origin`: what asked, so that its repeat reads only the rest.
+    `is_scheduled`: the age ladder decides how deep (`extractors.schedule`), else it is 28 days at least.
     """
 
     streams: Sequence[str] | None = None
@@ -68,6 +70,12 @@ class Asked:
     until: date | None = None
     force: bool = False
     origin: ledger.Origin | None = None
+    is_scheduled: bool = False
+
+    @property
+    def is_backfill(self) -> bool:
+        """A range of days was asked for: such a run gives way to one without."""
+        return self.since is not None or self.until is not None
 
 
 def extract_account(settings: Settings, account: Mapping[str, Any], **asked: Any) -> list[RunResult]:
@@ -143,19 +151,20 @@ class Reader:
             return unopened(self.account, stream, ended)
         now, asked = self.settings.now, self.asked
         until = min(_midnight_after(asked.until, self.account), now) if asked.until else now
+        opening = schedule.opening(
+            self.connection, self.account, stream, now, asked.since, is_scheduled=asked.is_scheduled
+        )
         try:
             self.stop.check(str(self.account))
-            since = window_since(self.connection, self.account, stream, asked.since)
-            opening = partial(ledger.open_run, self.connection, self.account, stream, as_of=now, since=since)
-            kind = "asked" if asked.since or asked.until else "scheduled"
-            opening = partial(opening, until=until, kind=kind, origin=asked.origin, holder=self.holder)
-            opened = patiently(opening, str(self.account))
+            kind = "asked" if asked.is_backfill else "scheduled"
+            opened = patiently(partial(self._open, stream, opening.since, until, kind), str(self.account))
         except PipelineError as error:
             return unopened(self.account, stream, error)
+        schedule.tell(self.connection, opened.lease, opening.notes if opened.page_cursor is None else ())
         try:
             if ended is not None:
                 raise ended
-            self._land_pages(stream, opened)
+            self._land_pages(stream, opened, opening.asked)
         except PipelineError as raised:
             reason = raised.later if isinstance(raised, PutOff) else raised
             tally = self.client.tally if self.client else None
@@ -165,7 +174,20 @@ class Reader:
         ledger.complete(self.connection, opened.lease)
         return ledger_result(self.connection, opened.lease, None)
 
-    def _land_pages(self, stream: Stream, opened: ledger.Opened) -> None:
+    def _open(self, stream: Stream, since: datetime | None, until: datetime, kind: str) -> ledger.Opened:
+        return ledger.open_run(
+            self.connection,
+            self.account,
+            stream,
+            as_of=self.settings.now,
+            since=since,
+            until=until,
+            kind=kind,
+            origin=self.asked.origin,
+            holder=self.holder,
+        )
+
+    def _land_pages(self, stream: Stream, opened: ledger.Opened, asked: date | None) -> None:
         client = self._authorised_client(opened)
         ends_before_now = opened.window_until < opened.as_of
         scope = Scope(
@@ -174,13 +196,18 @@ class Reader:
             since=opened.window_since,
             until=opened.window_until if ends_before_now else None,
         )
-        todo = steps(self.connection, stream, scope, self.asked.since)
+        todo = steps(self.connection, stream, scope, asked)
         silence = Silence(self.connection, scope)
+        presence = Presence(self.connection, client, opened.lease, scope, is_judging=opened.page_cursor is None)
         for step, params in remaining(todo, opened.page_cursor):
-            for page in pages(client, step, params, self.connection, opened.lease, silence):
+            for page in pages(client, step, params, self.connection, opened.lease, silence, presence):
                 patiently(partial(land, self.connection, opened.lease, page), str(self.account))
                 if page.next_cursor != DONE:
                     self.stop.check(str(self.account))
+                    if self.asked.is_backfill:
+                        budgets = client.platform.budgets(self.account, step.read)
+                        schedule.make_room(self.connection, opened.lease, budgets)
+        presence.conclude()
 
     def _authorised_client(self, opened: ledger.Opened) -> Client:
         """Return the account's client, its token exchanged for the page's once where the platform wants that."""
@@ -195,18 +222,6 @@ class Reader:
                 client.token = _token(platform.page_token.records(scope, answer.body)) or client.token
             self.client = client
         return self.client
-
-
-def window_since(
-    connection: psycopg.Connection[Any], account: Account, stream: Stream, asked: date | None
-) -> datetime | None:
-    """Return where a run's window begins: as asked, else behind the last complete read, else open (everything)."""
-    if asked is not None:
-        return datetime.combine(asked, time(), ZoneInfo(account.timezone)).astimezone(UTC)
-    read_until = ledger.watermark(connection, account, stream)
-    dated = any(read.window for read in stream.reads)
-    # A dated list looks back by its own rule; the others by the stream's.
-    return read_until if read_until is None or dated else read_until - stream.lookback
 
 
 def _token(records: Sequence[Record | Unread]) -> str | None:
@@ -250,6 +265,12 @@ def unopened(account: Account, stream: Stream, error: PipelineError) -> RunResul
         state="failed",
         error=error,
     )
+
+
+def window_end(account: Account, until: date | None, now: datetime) -> datetime | None:
+    """Return where an asked range ends, or None when that is now."""
+    end = _midnight_after(until, account) if until else now
+    return end if end < now else None
 
 
 def _midnight_after(day: date, account: Account) -> datetime:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 from typing import Any
 
 import psycopg
@@ -29,7 +30,7 @@ RESUMABLE = f"""
 update ops.extract_runs set
     state = 'running', lease_epoch = lease_epoch + 1, lease_expires_at = clock_timestamp() + interval '10 minutes',
     gate = 'pending', gate_report = null,
-    error_class = null, error_message = null, next_allowed_at = null, finished_at = null,
+    error_class = null, error_message = null, next_allowed_at = null, finished_at = null, wanted_at = null,
     origin = coalesce(%(origin)s, origin), attempt = coalesce(%(attempt)s, attempt),
     holder_pid = %(holder_pid)s, holder_started_at = %(holder_started_at)s
 where run_id = (
@@ -37,7 +38,9 @@ where run_id = (
     where business_id = %(business_id)s and platform = %(platform)s and account_id = %(account_id)s
         and stream = %(stream)s and gate <> 'quarantined' and page_cursor is not null
         and (state = 'failed' or state = 'running' and {FREE})
-        and as_of between %(as_of)s - interval '1 hour' and %(as_of)s
+        and kind = %(kind)s
+        and as_of <= %(as_of)s
+        and as_of >= %(as_of)s - case when kind = 'asked' then interval '1 day' else interval '1 hour' end
         and window_since is not distinct from %(window_since)s
         and (window_until = %(window_until)s or window_until = as_of and %(window_until)s = %(as_of)s)
     order by started_at desc
@@ -67,6 +70,15 @@ values
 on conflict do nothing
 returning lease_epoch
 """
+
+# A backfill looks for this between two pages, which are seconds apart.
+WANT = f"""
+update ops.extract_runs set wanted_at = coalesce(wanted_at, clock_timestamp())
+where business_id = %(business_id)s and platform = %(platform)s and account_id = %(account_id)s
+    and stream = %(stream)s and state = 'running' and kind = 'asked' and not {FREE}
+"""
+PAUSE = "select pg_sleep(0.25)"
+LONGEST_YIELD_SECONDS = 30.0
 
 COMPLETE = """
 update ops.extract_runs set
@@ -154,7 +166,8 @@ def open_run(
 ) -> Opened:
     """Take up an interrupted run of the same window, or begin a new one.
 
-    Raises AlreadyRunning while another process holds the stream of this account, or has just read it for this origin.
+    A backfill in the way is asked to step aside, and waited for. Raises AlreadyRunning while another process holds the
+    stream of this account, or has just read it for this origin.
     """
     values: dict[str, Any] = {
         "run_id": str(uuid.uuid4()),
@@ -171,6 +184,8 @@ def open_run(
         "holder_started_at": holder.started_at if holder else None,
         "kind": kind,
     }
+    if kind != "asked":
+        _ask_for_room(connection, values)
     quarantined = _quarantined_runs(connection, values)
     with connection.transaction():
         found = connection.execute(RESUMABLE, values).fetchone()
@@ -187,6 +202,13 @@ def open_run(
     run_id, epoch, run_as_of, run_since, run_until, cursor = found
     lease = Lease(run_id=run_id, epoch=epoch, account=account, stream=stream, quarantined_runs=quarantined)
     return Opened(lease=lease, as_of=run_as_of, window_since=run_since, window_until=run_until, page_cursor=cursor)
+
+
+def _ask_for_room(connection: psycopg.Connection[Any], values: dict[str, Any]) -> None:
+    """Wait while a backfill that was asked for the stream finishes its page, half a minute at most."""
+    until = monotonic() + LONGEST_YIELD_SECONDS
+    while connection.execute(WANT, values).rowcount and monotonic() < until:
+        connection.execute(PAUSE)
 
 
 def _quarantined_runs(connection: psycopg.Connection[Any], values: dict[str, Any]) -> tuple[str, ...]:

@@ -11,13 +11,15 @@ import psycopg
 
 from extractors import follow
 from extractors.capabilities import WARN, Fetched, MetricRejected, Negotiation, Silence
-from extractors.errors import ContractBroken, ObjectGone
+from extractors.errors import ContractBroken, CursorExpired, ObjectGone
 from extractors.http import Client
 from extractors.load import Asked, Lease, Page, quarantine
-from extractors.shape import LOOK, foreseen, withheld
+from extractors.presence import Presence
+from extractors.shape import foreseen, withheld
 from extractors.spec import Answer, Params, Read, Record, Scope, Unread
 from extractors.steps import Step
 from extractors.strict_json import original
+from extractors.walk import Walk
 
 
 def pages(
@@ -27,39 +29,62 @@ def pages(
     connection: psycopg.Connection[Any],
     lease: Lease,
     silence: Silence,
+    presence: Presence,
 ) -> Iterator[Page]:
-    """Yield the pages of one list, each with the cursor that follows it."""
+    """Yield the pages of one list, each with the cursor that follows it.
+
+    A list whose cursor expired, or that was shortened while it was read, is begun again: what came twice is no change.
+    Raises PageLoop and EmptyPages for a list that leads nowhere.
+    """
     read = step.read
-    fetch = partial(_fetch, client, step, connection, lease)
+    fetch = partial(_fetch, client, step, connection, lease, presence)
     asked = Negotiation(connection, lease, client.platform.version, read, step.scope, fetch)
-    first = follow.START if read.follow else read.params(asked.scope)
-    following: Params | None = params if params is not None else first
-    seen: set[tuple[tuple[str, str], ...]] = set()
+    following: Params | None = params if params is not None else _first(read, asked.scope)
+    walk = Walk(f"{client.account}: {read.name}")
+    is_first = params is None
     while following is not None:
         try:
             fetched = asked.page(following)
-        except ObjectGone as error:
-            is_one_of_many = read.over is not None or (read.batch is not None and len(step.scope.ids) == 1)
-            if not is_one_of_many:
+        except CursorExpired as error:
+            if is_first:
                 raise
-            gone = ", ".join(step.scope.handles or step.scope.ids)
-            connection.execute(WARN, (f"{gone}: {error.what}", lease.run_id, lease.epoch))
+            walk.begin_again(error)
+            following, is_first = _first(read, asked.scope), True
+            continue
+        except ObjectGone as error:
+            if read.over is None:
+                raise
+            # A competitor that is not there is a word for whoever listed it, and no reason to stop.
+            connection.execute(WARN, (f"{', '.join(step.scope.handles)}: {error.what}", lease.run_id, lease.epoch))
             fetched = None
         if fetched is None:
             yield _page(client, step, asked.scope, step.scope.now, [], None)
             return
+        is_first = False
         following = None if _left_window(step, fetched.records) else fetched.next_params
-        place = tuple(sorted((following or {}).items()))
-        if place in seen:
-            raise ContractBroken(f"{client.account}: {read.name} leads back to a page already read", LOOK)
-        seen.add(place)
+        records = presence.split(fetched.records)
+        total = read.total(fetched.answer.body) if read.total else None
+        walk.take([item.key for item in fetched.records], following, fetched.answer.at, total)
+        if following is None and walk.has_shrunk and walk.begin_again():
+            following, is_first = _first(read, asked.scope), True
         is_last = following is None and step.following["read"] != read.name
         silence.note(read, step.scope.since, fetched, is_last=is_last)
-        yield _page(client, step, asked.scope, fetched.answer.at, fetched.records, following)
+        yield _page(client, step, asked.scope, fetched.answer.at, records, following)
+        presence.note(records)
+
+
+def _first(read: Read, scope: Scope) -> Params:
+    return follow.START if read.follow else read.params(scope)
 
 
 def _fetch(
-    client: Client, step: Step, connection: psycopg.Connection[Any], lease: Lease, scope: Scope, params: Params
+    client: Client,
+    step: Step,
+    connection: psycopg.Connection[Any],
+    lease: Lease,
+    presence: Presence,
+    scope: Scope,
+    params: Params,
 ) -> Fetched:
     """Make one call and take its answer apart; what cannot be read or taken apart is kept."""
     read = step.read
@@ -71,14 +96,29 @@ def _fetch(
         if error.body:
             quarantine(connection, lease, None, error, _kept(read, error.body), datetime.now(UTC), asked)
         raise
+    except ObjectGone as error:
+        presence.judge(error, read)
+        if read.batch is None:
+            raise
+        return Fetched(Answer(status=404, headers={}, body=None, at=datetime.now(UTC)), _all_gone(scope, error), None)
     try:
         with foreseen(read, call, answer.body):
             return _taken_apart(read, scope, call, params, answer)
     except MetricRejected:
         raise
+    except ObjectGone as error:
+        presence.judge(error, read)
+        if read.batch is None:
+            raise
+        return Fetched(answer, _all_gone(scope, error), None)
     except ContractBroken as error:
         quarantine(connection, lease, None, error, _kept(read, original(answer.body)), answer.at, asked)
         raise
+
+
+def _all_gone(scope: Scope, error: ObjectGone) -> list[Record | Unread]:
+    """Every object of a batch is gone, and the account is there."""
+    return [Unread(key, error, b"") for key in scope.ids]
 
 
 def _taken_apart(read: Read, scope: Scope, call: Scope, params: Params, answer: Answer) -> Fetched:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime
-from math import ceil
 from typing import Any
 
 import psycopg
 
+from extractors import schedule
 from extractors.accounts import enabled_accounts
-from extractors.extract import chosen_streams, window_since
+from extractors.extract import chosen_streams, window_end
+from extractors.ledger import watermark
 from extractors.registry import PLATFORMS
 from extractors.settings import Settings
-from extractors.spec import Account, Scope
-from extractors.steps import Step, known_posts, steps
+from extractors.spec import Account, Read, Scope, Stream
+from extractors.steps import step_calls, steps
 
 BUDGET = """
 select window_limit - window_used, blocked_until
@@ -60,7 +61,7 @@ def plan(
     with closing(settings.warehouse.connect()) as connection:
         for account in enabled_accounts(connection, None, None):
             if (account.business_id, account.platform, account.account_id) in wanted:
-                for budget, calls, open_ended in _account_calls(connection, settings, account, streams, since):
+                for budget, calls, open_ended in _account_calls(connection, settings, account, streams, since, until):
                     before, was_open = predicted.get(budget, (0, False))
                     predicted[budget] = before + calls, was_open or open_ended
         return [_line(connection, budget, *predicted[budget]) for budget in sorted(predicted)]
@@ -72,29 +73,37 @@ def _account_calls(
     account: Account,
     names: Sequence[str] | None,
     since: date | None,
+    until: date | None,
 ) -> list[tuple[str, int, bool]]:
     platform = PLATFORMS[account.platform]
     found: list[tuple[str, int, bool]] = []
+    chosen = chosen_streams(platform, names)
     if platform.page_token is not None:
         found.extend((budget.key, 1, False) for budget in platform.budgets(account, platform.page_token))
-    for stream in chosen_streams(platform, names):
-        opened_since = window_since(connection, account, stream, since)
-        scope = Scope(account=account, now=settings.now, since=opened_since)
-        for step in steps(connection, stream, scope, since):
-            calls, open_ended = _step_calls(connection, step)
-            found.extend((budget.key, calls, open_ended) for budget in platform.budgets(account, step.read))
+    unread = {stream.name for stream in chosen if watermark(connection, account, stream) is None}
+    for stream in chosen:
+        for read, calls, open_ended in _stream_calls(connection, settings, account, stream, since, until):
+            found.extend((budget.key, calls, open_ended) for budget in platform.budgets(account, read))
+        # What the posts of a first run will lead to is not known before they are read.
+        waiting = [read for read in stream.reads if read.batch is not None and read.batch.of in unread]
+        found.extend((budget.key, 0, True) for read in waiting for budget in platform.budgets(account, read))
     return found
 
 
-def _step_calls(connection: psycopg.Connection[Any], step: Step) -> tuple[int, bool]:
-    """Return a step's calls, and whether that is only a lower bound."""
-    if step.read.follow is not None:
-        return max(ceil(len(step.scope.ids) / step.read.follow.size), 1), True
-    size = step.read.page_size
-    if size is None:
-        return 1, False
-    known = known_posts(connection, step.scope, step.read.oldest)
-    return (1, True) if known is None else (max(ceil(known / size), 1), False)
+def _stream_calls(
+    connection: psycopg.Connection[Any],
+    settings: Settings,
+    account: Account,
+    stream: Stream,
+    since: date | None,
+    until: date | None,
+) -> Iterator[tuple[Read, int, bool]]:
+    opening = schedule.opening(connection, account, stream, settings.now, since)
+    scope = Scope(
+        account=account, now=settings.now, since=opening.since, until=window_end(account, until, settings.now)
+    )
+    for step in steps(connection, stream, scope, opening.asked):
+        yield step.read, *step_calls(connection, stream, step, PLATFORMS[account.platform].version)
 
 
 def _line(connection: psycopg.Connection[Any], budget: str, calls: int, is_lower_bound: bool) -> Line:

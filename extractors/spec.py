@@ -174,6 +174,7 @@ class Read:
     `oldest`: how far the list reaches back, where that is less than everything. `metrics` are what is asked for while
     the platform knows them; `params` and `form` take those from the scope. `has_more` than metrics: asked also when
     none is left. `names_members`: answers name people who are no account of ours, so that none is ever kept as it came.
+    `total`: how long a list with counted places says it is; None where the answer does not say.
     """
 
     name: str
@@ -194,6 +195,7 @@ class Read:
     over: Competitors | None = None
     follow: Follow | None = None
     names_members: bool = False
+    total: Callable[[Any], int | None] | None = None
 
     def __post_init__(self) -> None:
         if sum(cut is not None for cut in (self.window, self.batch, self.over)) > 1:
@@ -295,7 +297,11 @@ class Refresh:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Platform:
-    """Everything that is particular to one platform; what happens to it is in the engine."""
+    """Everything that is particular to one platform; what happens to it is in the engine.
+
+    `first_day`: nothing is older there. `lookup` asks for posts by their ids: a Record for each that is there, Unread
+    with ObjectGone for each that is not.
+    """
 
     key: str
     base_url: str
@@ -307,6 +313,8 @@ class Platform:
     budgets: Callable[[Account, Read], Sequence[Budget]]
     page_token: Read | None = None
     refresh: Refresh | None = None
+    lookup: Read | None = None
+    first_day: date = date(2000, 1, 1)
     version: str = ""
 
     @property

@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
+from math import ceil
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
 from extractors import windows
+from extractors.capabilities import allowed
 from extractors.registry import PLATFORMS
 from extractors.spec import Batch, Competitors, Read, Scope, Stream, Window
 
@@ -59,6 +61,12 @@ counted as (
         ) as count_then
     from latest
     where {where}
+        and not exists (
+            select from ops.known_posts as known
+            where known.business_id = %(business_id)s and known.platform = %(platform)s
+                and known.account_id = %(account_id)s and known.record_key = latest.record_key
+                and cardinality(known.missed_runs) > 1
+        )
 )
 
 select record_key
@@ -81,6 +89,27 @@ where business_id = %(business_id)s and platform = %(platform)s
         where business_id = %(business_id)s and platform = %(platform)s and is_enabled
     )
 """
+
+
+KNOWN = """
+select
+    count(*) filter (
+        where published_at >= coalesce(%(since)s::timestamptz, '-infinity')
+            and published_at < coalesce(%(until)s::timestamptz, 'infinity')
+    ),
+    count(*)
+from ops.known_posts
+where business_id = %(business_id)s and platform = %(platform)s and account_id = %(account_id)s
+    and missed_runs = '{}'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """How many posts of an account are in a window, and in all."""
+
+    recent: int
+    all: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,24 +183,36 @@ def due_ids(
     return sorted(row[0] for row in connection.execute(statement, values))
 
 
-def known_posts(connection: psycopg.Connection[Any], scope: Scope, oldest: timedelta | None) -> int | None:
-    """Return how many posts of the window are in raw already, or None when none was ever read."""
-    posts = PLATFORMS[scope.account.platform].stream("posts")
-    since = max(filter(None, (scope.since, scope.now - oldest if oldest else None)), default=None)
-    statement = sql.SQL(
-        """
-        select count(*), count(*) filter (where {published_at} >= coalesce(%(since)s::timestamptz, '-infinity'))
-        from (
-            select distinct on (record_key) payload
-            from {table}
-            where business_id = %(business_id)s and account_id = %(account_id)s
-            order by record_key, observed_at desc
-        ) as latest
-        """
-    ).format(table=sql.Identifier("raw", posts.full_name), published_at=_own_sql(posts.published_at))
-    values = {"business_id": scope.account.business_id, "account_id": scope.account.account_id, "since": since}
-    row = connection.execute(statement, values).fetchone()
-    return int(row[1]) if row and row[0] else None
+def step_calls(connection: psycopg.Connection[Any], stream: Stream, step: Step, version: str) -> tuple[int, bool]:
+    """Return how many calls a step takes, and whether that is only a lower bound: the list was never read."""
+    read, scope = step.read, step.scope
+    if read.metrics and not read.has_more and not allowed(connection, scope, stream, read, version)[0]:
+        return 0, False
+    if read.follow is not None:
+        return max(ceil(len(scope.ids) / read.follow.size), 1), True
+    if read.page_size is None:
+        return 1, False
+    known = known_posts(connection, scope, read)
+    return (1, True) if known is None else (known_pages(known, read), False)
+
+
+def known_pages(known: Known, read: Read) -> int:
+    """Return the pages of a list of known length; one without a date filter is left with the page that leaves it."""
+    size = read.page_size or 1
+    if read.newest_first is not None and known.recent < known.all:
+        return min(known.recent // size + 1, ceil(known.all / size))
+    return max(ceil(known.recent / size), 1)
+
+
+def known_posts(connection: psycopg.Connection[Any], scope: Scope, read: Read) -> Known | None:
+    """Return how many posts the account is known to have, or None when its list was never read."""
+    values = {
+        **scope.account.identity(),
+        "since": max(filter(None, (scope.since, scope.now - read.oldest if read.oldest else None)), default=None),
+        "until": None if read.newest_first is not None else scope.until,
+    }
+    row = connection.execute(KNOWN, values).fetchone()
+    return Known(*row) if row and row[1] else None
 
 
 def _own_sql(text: str) -> sql.SQL:

@@ -87,6 +87,22 @@ def _retire(simulator: Simulator, request: Request) -> Any:
     return {"retired": sorted(retired)}
 
 
+def _delete(simulator: Simulator, request: Request) -> Any:
+    """Body `{"platform": name, "post_ids": [id], "at": ISO}`; now when no instant is said."""
+    asked = _body(request)
+    at = datetime.fromisoformat(asked["at"]) if "at" in asked else None
+    simulator.delete(asked["platform"], *asked["post_ids"], at=at)
+    return asked
+
+
+def _edit(simulator: Simulator, request: Request) -> Any:
+    """Body `{"post_id": id, "text": words, "at": ISO}`: a post of X gets a new version."""
+    asked = _body(request)
+    at = datetime.fromisoformat(asked["at"]) if "at" in asked else None
+    simulator.edit(asked["post_id"], asked["text"], at)
+    return asked
+
+
 def _minimum(simulator: Simulator, request: Request) -> Any:
     """Query: first_run, at and before (ISO), and the days of `plan.Windows` by name."""
     params = request.params()
@@ -136,6 +152,8 @@ ROUTES: dict[tuple[str, str], Callable[[Simulator, Request], Any]] = {
     ("DELETE", "faults"): _clear_faults,
     ("POST", "token"): _set_token,
     ("POST", "retire"): _retire,
+    ("POST", "delete"): _delete,
+    ("POST", "edit"): _edit,
     ("GET", "minimum"): _minimum,
     ("GET", "about"): _about,
 }

@@ -43,6 +43,12 @@ NAMES = frozenset(
         "missing_shares",
         "renamed_fields",
         "token_quoted",
+        "cursor_expired",
+        "duplicate_page",
+        "page_loop",
+        "endless_empty_pages",
+        "time_passes",
+        "privacy_noise",
     }
 )
 
@@ -85,9 +91,10 @@ class Faults:
     ) -> None:
         """Script a fault; ValueError for a name that does not exist.
 
-        Options: `seconds` (slow_10s, rate_limited on X: until the reset), `minutes` (rate_limited on Meta: until access
-        is regained), `unit` (rate_limited on LinkedIn: MINUTE or SECOND), `headers` (every fault that replaces the
-        answer: added to it), `location` (redirect), `bytes` (gzip_bomb, unpacked), `body` (empty_body: null, []).
+        Options: `seconds` (slow_10s; rate_limited on X: until the reset; time_passes: the clock moves before the
+        answer), `minutes` (rate_limited on Meta: until access is regained), `unit` (rate_limited on LinkedIn: MINUTE or
+        SECOND), `headers` (every fault that replaces the answer: added to it), `location` (redirect), `bytes`
+        (gzip_bomb, unpacked), `body` (empty_body: null, []).
         """
         if name not in NAMES:
             raise ValueError(f"no fault is called {name!r}; there are {', '.join(sorted(NAMES))}")

@@ -133,6 +133,8 @@ def network_size(ask: Ask, urn: str) -> Answer:
 
 def posts(ask: Ask) -> Answer:
     """The organization's posts, newest first: drafts and dark posts among them."""
+    if (urns := ask.query.urns("ids")) is not None:
+        return posts_by_urn(ask, urns)
     check_finder(ask, "author")
     account = organization_of(ask, "author", "posts")
     count = ask.query.whole("count", 10, least=1, most=100)
@@ -152,6 +154,24 @@ def posts(ask: Ask) -> Answer:
         links.append(_page_link("prev", account, max(0, start - count), count, order))
     elements = [dict(post.payload) for post in page]
     return collection(ask, account, elements, start=start, count=count, links=links, total=len(listed))
+
+
+def posts_by_urn(ask: Ask, urns: list[str]) -> Answer:
+    """BATCH_GET: what exists under `results`, what does not under `errors`, by URN."""
+    if len(urns) > LARGEST_BATCH:
+        raise restli.invalid("ids")
+    found = {urn: ask.service.world.post("linkedin", urn) for urn in urns}
+    there = {
+        urn: dict(post.payload)
+        for urn, post in found.items()
+        if post is not None and post.is_there(ask.now) and ask.grant.opens(*post.account.key)
+    }
+    missing = problem(404, "NOT_FOUND", "Could not find entity")
+    errors = {urn: missing for urn in urns if urn not in there}
+    statuses = {urn: 200 if urn in there else 404 for urn in urns}
+    account = next((post.account.account_id for post in found.values() if post is not None), None)
+    body = {"results": there, "statuses": statuses, "errors": errors}
+    return Answer(body=body, objects=len(there), account=account)
 
 
 def _page_link(rel: str, account: Account, start: int, count: int, order: str) -> Json:
@@ -197,7 +217,12 @@ def _statistics_of(ask: Ask, account: Account, kind: str, name: str, urns: list[
             raise denied(
                 f"Unpermitted fields present in PARAMETER: Data Processing Exception while processing fields {where}"
             )
-        if post is None or not _told(post, ask.now) or not any(counters(post, ask.now).values()):
+        if (
+            post is None
+            or not post.is_there(ask.now)
+            or not _told(post, ask.now)
+            or not any(counters(post, ask.now).values())
+        ):
             continue
         told = statistics(counters(post, ask.now), without_reach=post.without_reach)
         elements.append({"totalShareStatistics": told, kind: urn, "organizationalEntity": account.urn})

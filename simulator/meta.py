@@ -210,7 +210,7 @@ def find(service: Service, grant: Grant, node: str) -> tuple[Account | Post, Acc
         if account is not None:
             return account, account
         post = world.post(platform, node)
-        if post is not None and post.created_at <= service.now and grant.opens(*post.account.key):
+        if post is not None and post.is_there(service.now) and grant.opens(*post.account.key):
             return post, post.account
     raise graph.missing_object(node)
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+import random
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from simulator import graph, linkedin_gates, meta, twitter_gates
+from simulator import graph, linkedin_gates, meta, restli, twitter_gates
 from simulator.exchange import Answer, Refusal, Request
 from simulator.limits import Usage
 from simulator.model import Json
-from simulator.service import Service
+from simulator.service import Handler, Service
 from simulator.world import World
 
 HTML = b"<!DOCTYPE html><html><head><title>Error</title></head><body><h1>Something went wrong</h1></body></html>"
-IN_HANDLER = frozenset({"page_short_with_next", "renamed_fields"})
-ON_THE_WIRE = frozenset({"connection_reset", "truncated_json", "slow_10s"})
+IN_HANDLER = frozenset({"page_short_with_next", "renamed_fields", "endless_empty_pages"})
+ABOUT_PAGES = frozenset({"duplicate_page", "page_loop"})
+PLACES = frozenset({"after", "pagination_token", "start"})
+ON_THE_WIRE = frozenset({"connection_reset", "truncated_json", "slow_10s", "time_passes"})
 
 
 def replacement(name: str, service: Service, request: Request) -> Answer | None:
@@ -38,6 +42,35 @@ def account_in(world: World, request: Request) -> str | None:
     """The account a request names in its path or query, as far as one can see from outside."""
     where = f"{request.path}?{request.query}"
     return next((one.account_id for one in world.accounts if one.account_id in where), None)
+
+
+def first_page(request: Request) -> Request:
+    """The same request without its place in the list."""
+    kept = [part for part in request.query.split("&") if part.partition("=")[0] not in PLACES]
+    return replace(request, query="&".join(kept))
+
+
+def astray(name: str, handler: Handler, service: Service, request: Request) -> Answer:
+    """`duplicate_page`: the list's first page once more; `page_loop`: the right page, its next leads back there."""
+    first = handler(service, first_page(request))
+    if name == "duplicate_page":
+        return first
+    answer = handler(service, request)
+    for part in ("paging", "meta"):
+        if isinstance(answer.body, dict) and part in answer.body:
+            answer.body[part] = first.body[part]
+    return answer
+
+
+def _cursor_expired(service: Service, request: Request) -> Answer:
+    match request.platform:
+        case "linkedin":
+            raise restli.invalid("start")
+        case "twitter":
+            token = request.params().get("pagination_token", "")
+            message = f"The `pagination_token` query parameter value [{token}] is not valid"
+            raise twitter_gates.invalid("pagination_token", token, message)
+    raise graph.error(100, "(#100) Invalid cursors values")
 
 
 def _token_expired(service: Service, request: Request) -> Answer:
@@ -274,6 +307,7 @@ REPLACEMENTS: dict[str, Callable[[Service, Request], Answer]] = {
     "bad_metric": _bad_metric,
     "object_deleted_33": _object_deleted,
     "old_media_2108006": _old_media,
+    "cursor_expired": _cursor_expired,
     "html_error_page": _html,
     "token_quoted": _token_quoted,
 }
@@ -315,6 +349,19 @@ def _partial(request: Request, body: Any) -> Any:
         if "meta" in body:
             body["meta"]["result_count"] = len(records)
     return body
+
+
+def _noisy(request: Request, body: Any) -> Any:
+    """Every value of a daily series is off by a little, and by something else each time."""
+    if isinstance(body, list):
+        return [_noisy(request, one) for one in body]
+    if not isinstance(body, dict):
+        return body
+    is_point = "end_time" in body or "organicFollowerGain" in body or "pageViews" in body
+    return {
+        name: max(0, value + random.randint(-3, 3)) if is_point and type(value) is int else _noisy(request, value)
+        for name, value in body.items()
+    }
 
 
 METRIC_OBJECTS = frozenset({"public_metrics", "totalShareStatistics", "followerGains"})
@@ -362,4 +409,5 @@ DAMAGES: dict[str, Callable[[Request, Any], Any]] = {
     "metric_as_string": _as_strings,
     "null_text": _null_texts,
     "missing_shares": _without_shares,
+    "privacy_noise": _noisy,
 }

@@ -74,7 +74,8 @@ class Post:
     """One object that a platform lists, with the truth about it.
 
     `payload` is the wire form without metrics. `totals` are the counters after 27 days; `likes_withdrawn` of the likes
-    are taken back three days after publication.
+    are taken back three days after publication. `gone_at`: from then on the platform does not have it, because it was
+    deleted, or (`is_replaced`) because an edit made a new version with an id of its own.
     """
 
     account: Account
@@ -93,6 +94,12 @@ class Post:
     media: tuple[Json, ...] = ()
     without_reach: bool = False
     without_insights: bool = False
+    gone_at: datetime | None = None
+    is_replaced: bool = False
+
+    def is_there(self, at: datetime) -> bool:
+        """Whether the platform has it at an instant."""
+        return self.created_at <= at and (self.gone_at is None or at < self.gone_at)
 
     @property
     def is_organic(self) -> bool:

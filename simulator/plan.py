@@ -65,7 +65,7 @@ def minimum_calls(
     calls = dict.fromkeys(count, 0)
     since = None if first_run else (before or at) - windows.lookback
     for account in accounts:
-        listed = [post for post in posts[account.key] if post.created_at <= at]
+        listed = [post for post in posts[account.key] if post.is_there(at)]
         calls[account.platform] += count[account.platform](listed, since, at, windows)
         social = SOCIAL.get(account.platform, _nothing)
         calls[account.platform] += social(listed, at, None if first_run else before or at)

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from types import TracebackType
@@ -76,6 +76,14 @@ class Simulator:
         urls = {f"{platform.upper()}_BASE_URL": url for platform, url in self.base_urls.items()}
         return urls | self.world.environment(refreshable=self.expiring)
 
+    def delete(self, platform: str, *post_ids: str, at: datetime | None = None) -> None:
+        """Delete posts, now or at an instant; KeyError for an id that nobody has."""
+        self.world = self.world.after_deletion(platform, post_ids, at or self.clock.now())
+
+    def edit(self, post_id: str, text: str, at: datetime | None = None) -> None:
+        """Edit a post of X, now or at an instant; KeyError for an id that nobody has."""
+        self.world = self.world.after_edit(post_id, at or self.clock.now(), text)
+
     @property
     def calls(self) -> list[Call]:
         """Every request since the last `clear_calls`, except those to `/_simulator/`."""
@@ -101,12 +109,17 @@ class Simulator:
 
     def answer(self, request: Request) -> tuple[Answer, Fault | None]:
         """Answer one platform request and note it in the ledger."""
-        started, now = time.perf_counter(), self.clock.now()
+        started = time.perf_counter()
         fault = self.faults.strike(request)
+        if fault is not None and fault.name == "time_passes":
+            self.clock.advance(timedelta(seconds=float(fault.options.get("seconds", 60))))
+        now = self.clock.now()
         service = Service(world=self.world, vault=self.vault, meter=self._meter, limits=self.limits, now=now)
         if fault is not None:
             service = replace(service, fault=fault.name, options=fault.options)
         answer = misfortune.replacement(fault.name, service, request) if fault else None
+        if fault is not None and fault.name in misfortune.ABOUT_PAGES:
+            answer = misfortune.astray(fault.name, HANDLERS[request.platform], service, request)
         if answer is None:
             answer = oauth.ENDPOINTS.get((request.platform, request.path), HANDLERS[request.platform])(service, request)
             answer = misfortune.damage(fault.name, request, answer) if fault else answer

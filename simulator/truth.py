@@ -43,14 +43,36 @@ def expected_posts(
 ) -> list[Row]:
     """One row per organic post visible at the last instant, with the values an observer of all instants holds.
 
-    Instants are of the simulator's clock, oldest first. `text` is None where the platform sent no text field.
+    Instants are of the simulator's clock, oldest first. `text` is None where the platform sent no text field. A post is
+    deleted when two looks have missed it; of one that was edited there is the newest version alone.
     """
     rows = []
     for account in accounts:
         for post in posts[account.key]:
-            if post.is_organic and post.published_at <= observed_at[-1]:
-                rows.append(_identity(post) | _metrics(post, observed_at, lookback))
+            if post.is_organic and _was_seen(post, observed_at):
+                is_deleted = _is_deleted(post, observed_at, lookback)
+                rows.append(_identity(post) | {"is_deleted": is_deleted} | _metrics(post, observed_at, lookback))
     return rows
+
+
+def _was_seen(post: Post, observed_at: Sequence[datetime]) -> bool:
+    """Whether somebody looked while it was there; a version that an edit has replaced is nobody's post any more."""
+    replaced = post.is_replaced and post.gone_at is not None and post.gone_at <= observed_at[-1]
+    return not replaced and any(post.published_at <= at and post.is_there(at) for at in observed_at)
+
+
+def _is_covered(post: Post, number: int, observed_at: Sequence[datetime], lookback: timedelta) -> bool:
+    return number == 0 or post.created_at >= min(observed_at[number] - lookback, observed_at[number - 1])
+
+
+def _is_deleted(post: Post, observed_at: Sequence[datetime], lookback: timedelta) -> bool:
+    gone_at = post.gone_at
+    missed = [
+        at
+        for number, at in enumerate(observed_at)
+        if gone_at is not None and at >= gone_at and _is_covered(post, number, observed_at, lookback)
+    ]
+    return not post.is_replaced and len(missed) >= 2
 
 
 def _identity(post: Post) -> Row:
@@ -76,7 +98,7 @@ def last_read(post: Post, observed_at: Sequence[datetime], lookback: timedelta) 
     read = [
         at
         for number, at in enumerate(observed_at)
-        if post.published_at <= at and (number == 0 or post.created_at >= min(at - lookback, observed_at[number - 1]))
+        if post.published_at <= at and post.is_there(at) and _is_covered(post, number, observed_at, lookback)
     ]
     return read[-1]
 
@@ -129,7 +151,11 @@ def _x(post: Post, at: datetime) -> Row:
 
 def _x_clicks(post: Post, observed_at: Sequence[datetime]) -> int | None:
     """Link clicks as last told while the post was young enough; None when nobody looked in time."""
-    young = [at for at in observed_at if timedelta(0) <= at - post.published_at <= PRIVATE_WINDOW]
+    young = [
+        at
+        for at in observed_at
+        if post.published_at <= at and post.is_there(at) and at - post.published_at <= PRIVATE_WINDOW
+    ]
     return counter(post, "clicks", young[-1]) if young else None
 
 

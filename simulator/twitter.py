@@ -30,6 +30,7 @@ from simulator.twitter_gates import (
     not_found,
     page_size,
     read_token,
+    same_place,
     throttled,
     usage_headers,
     whole,
@@ -209,6 +210,22 @@ def timeline(ask: Ask, user_id: str) -> Answer:
     return Answer(body=body, objects=len(told), account=user_id)
 
 
+def lookup(ask: Ask) -> Answer:
+    """`/2/tweets?ids=`: up to 100 posts; what is deleted or unknown comes as errors within the 200."""
+    ids = [one for one in ask.params.get("ids", "").split(",") if one]
+    if not 1 <= len(ids) <= 100:
+        message = f"The number of values in the `ids` query parameter list [{len(ids)}] is not between 1 and 100"
+        raise invalid("ids", ask.params.get("ids", ""), message)
+    fields = ask.names("tweet.fields", frozenset(TWEET_FIELDS))
+    posts = {one: ask.service.world.post("twitter", one) for one in ids}
+    there = [post for post in posts.values() if post is not None and post.is_there(ask.now)]
+    told = {post.post_id for post in there}
+    errors = [not_found("tweet", "ids", one) for one in ids if one not in told]
+    data = [tweet_object(post, fields, [], ask.now) for post in there]
+    body = {name: value for name, value in (("data", data), ("errors", errors)) if value}
+    return Answer(body=body, objects=len(data), account=there[0].account.account_id if there else None)
+
+
 def _in_window(ask: Ask, account: Account) -> list[Post]:
     """The posts the parameters leave, newest first, no further back than X reaches."""
     excluded = set(ask.names("exclude", frozenset({"replies", "retweets"})))
@@ -237,6 +254,8 @@ def _page(posts: list[Post], ask: Ask, size: int) -> tuple[list[Post], Json]:
     if ask.service.fault == "page_short_with_next":
         resume = posts[start - 1].post_id if start else str(int(posts[0].post_id) + 1) if posts else "0"
         return [], {"next_token": make_token(resume)}
+    if ask.service.fault == "endless_empty_pages":
+        return [], {"next_token": same_place(token or make_token(str(int(posts[0].post_id) + 1)))}
     page = posts[start : start + size]
     meta: Json = {}
     if page and start + size < len(posts):
@@ -351,6 +370,7 @@ def _old_name(name: str) -> str:
 
 ROUTES: tuple[tuple[re.Pattern[str], Callable[..., Answer]], ...] = (
     (re.compile(r"/2/users"), users),
+    (re.compile(r"/2/tweets"), lookup),
     (re.compile(r"/2/users/(\d+)/tweets"), timeline),
     (re.compile(r"/2/users/by"), users_by),
     (re.compile(r"/2/tweets/search/recent"), twitter_search.recent),

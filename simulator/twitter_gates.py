@@ -219,6 +219,11 @@ def make_token(last_id: str) -> str:
     return base64.b32encode(f"sim:{last_id}".encode()).decode().rstrip("=").lower()
 
 
+def same_place(token: str) -> str:
+    """Another token that resumes after the same post."""
+    return make_token(f"0{base64.b32decode(token.upper() + '=' * (-len(token) % 8)).decode().partition(':')[2]}")
+
+
 def read_token(token: str) -> int:
     """The post to resume after; 400 for a token that X never gave out."""
     padded = token.upper() + "=" * (-len(token) % 8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from simulator import competitors, meta_plan, plan, rivals, truth
 from simulator.cast import COMPANIES, Company, Part
 from simulator.generate import TAG_HARM, TAG_LIFT, Span, folded_tags, make_account, make_posts
 from simulator.model import Account, Business, Credential, Json, Planted, Post, Tag
+from simulator.wire import twitter
 from simulator.words import VOCABULARIES
 
 CREDENTIAL_KIND = {"linkedin": "organization_admin", "twitter": "user"}
@@ -47,11 +48,30 @@ class World:
 
     def listed(self, account: Account, at: datetime) -> list[Post]:
         """What the account has written by an instant, newest first, drafts and replies and all."""
-        return [post for post in self.posts[account.key] if post.created_at <= at]
+        return [post for post in self.posts[account.key] if post.is_there(at)]
 
     def post(self, platform: str, post_id: str) -> Post | None:
         """One post by its platform's id."""
         return self.by_id.get((platform, post_id))
+
+    def after(self, *changed: Post) -> World:
+        """The same world with some posts replaced, or added where their id is new."""
+        posts, by_id = dict(self.posts), dict(self.by_id)
+        for post in changed:
+            key = post.account.key
+            kept = [one for one in posts[key] if one.post_id != post.post_id]
+            posts[key] = tuple(sorted([*kept, post], key=lambda one: one.created_at, reverse=True))
+            by_id[key[0], post.post_id] = post
+        return replace(self, posts=posts, by_id=by_id)
+
+    def after_deletion(self, platform: str, post_ids: Iterable[str], at: datetime) -> World:
+        """The world in which some posts are deleted at an instant. KeyError for an id that nobody has."""
+        return self.after(*(replace(self.by_id[platform, one], gone_at=at) for one in post_ids))
+
+    def after_edit(self, post_id: str, at: datetime, text: str) -> World:
+        """The world in which a post of X is edited: a new version with an id of its own takes its place."""
+        before = self.by_id["twitter", post_id]
+        return self.after(replace(before, gone_at=at, is_replaced=True), twitter.edited(before, at, text))
 
     def accounts_yaml(self) -> str:
         """A valid accounts.yml of this world."""

@@ -22,6 +22,18 @@
 {%- endmacro %}
 
 
+{# The texts of the lists under these keys, as an array; NULL where there is none. #}
+{% macro json_texts(keys, column='payload') -%}
+    (
+        select array_agg(listed.value #>> '{}' order by listed.place)
+        from jsonb_path_query(
+            {{ column }},
+            'lax $.keyvalue() ? (@.key == "{{ keys | join('" || @.key == "') }}").value[*] ? (@.type() == "string")'
+        ) with ordinality as listed (value, place)
+    )
+{%- endmacro %}
+
+
 {# An ISO 8601 instant with offset; anything else is NULL. #}
 {% macro json_instant(key) -%}
     ops.instant_of(payload ->> '{{ key }}')

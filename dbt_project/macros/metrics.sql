@@ -45,3 +45,9 @@
 {% macro surrogate_key(columns) -%}
     md5(concat_ws('|', {{ columns | join(', ') }}))
 {%- endmacro %}
+
+
+{# The id of a post's first version: what stays when it is edited. #}
+{% macro first_version() -%}
+    coalesce(version_ids[1], post_id)
+{%- endmacro %}

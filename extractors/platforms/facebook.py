@@ -9,7 +9,7 @@ once per run.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 
 from extractors.errors import PermissionLost
 from extractors.platforms import facebook_comments, facebook_competitors, meta
@@ -93,7 +93,7 @@ STREAMS = (
         platform="facebook",
         name="posts",
         kind="entity",
-        published_at="(payload ->> 'created_time')::timestamptz",
+        published_at="ops.instant_of(payload ->> 'created_time')",
         # The texts of links and previews are signed and change by themselves.
         volatile=(("attachments", "data", "*", "url"), ("attachments", "data", "*", "target", "url")),
         reads=(
@@ -158,6 +158,8 @@ PLATFORM = Platform(
     base_url="https://graph.facebook.com",
     streams=STREAMS,
     version=meta.VERSION,
+    lookup=meta.LOOKUP,
+    first_day=date(2004, 2, 4),
     headers={},
     encode=meta.encode,
     classify=meta.classify,

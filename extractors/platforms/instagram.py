@@ -9,6 +9,7 @@ modules of their own; the names of all metrics are in `instagram_metrics`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 from extractors.capabilities import MetricRejected
@@ -161,7 +162,7 @@ STREAMS = (
         platform="instagram",
         name="posts",
         kind="entity",
-        published_at="(payload ->> 'timestamp')::timestamptz",
+        published_at="ops.instant_of(payload ->> 'timestamp')",
         reads=(
             Read(
                 name="media",
@@ -236,6 +237,8 @@ PLATFORM = Platform(
     base_url="https://graph.facebook.com",
     streams=STREAMS,
     version=meta.VERSION,
+    lookup=meta.LOOKUP,
+    first_day=date(2010, 10, 6),
     headers={},
     encode=meta.encode,
     classify=meta.classify,

@@ -7,7 +7,7 @@ statistics, versioning, rate limits). Organic numbers only; the day is the UTC d
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from extractors.errors import (
@@ -36,6 +36,7 @@ from extractors.spec import (
     Refresh,
     Scope,
     Stream,
+    Unread,
     Usage,
     Window,
 )
@@ -46,6 +47,12 @@ VERSION = "202609"  # sunset 2027-09-15; older than a year answers 426
 def posts_until(body: Any, params: Params) -> Params | None:
     """As `next_start`, and never past an empty page; the read's `newest_first` ends the list at the window's edge."""
     return next_start(body, params) if mapping(body, "linkedin posts").get("elements") else None
+
+
+def listed_in_all(body: Any) -> int | None:
+    """How many posts the whole list has, where the answer says so."""
+    total = (body.get("paging") or {}).get("total") if isinstance(body, dict) else None
+    return total if isinstance(total, int) else None
 
 
 def post_records(scope: Scope, body: Any) -> list[Record]:
@@ -122,6 +129,24 @@ def share_statistics(parameter: str, urn_type: str) -> Read:
     )
 
 
+def lookup_records(scope: Scope, body: Any) -> list[Record | Unread]:
+    """A record for each post under `results`, ObjectGone for each whose status is 404."""
+    page = mapping(body, "linkedin lookup")
+    there, statuses = page.get("results") or {}, page.get("statuses") or {}
+    error = ObjectGone(f"{scope.account}: LinkedIn could not find a post", "it was deleted; nothing to do")
+    gone = [Unread(urn, error, b"") for urn in scope.ids if urn not in there and statuses.get(urn) == 404]
+    return [*(Record(urn, {}) for urn in scope.ids if urn in there), *gone]
+
+
+LOOKUP = Read(
+    name="lookup",
+    endpoint="posts",
+    path=lambda scope: "/rest/posts",
+    params=lambda scope: {"ids": urn_list(scope)},
+    records=lookup_records,
+    batch=Batch(of="posts", size=URNS_PER_CALL, where="true"),
+)
+
 DAYS = Window(days=365, history=365, oldest=365, lookback=14)
 
 
@@ -163,7 +188,8 @@ STREAMS = (
         platform="linkedin",
         name="posts",
         kind="entity",
-        published_at="to_timestamp((payload ->> 'createdAt')::numeric / 1000)",
+        published_at="case when payload ->> 'createdAt' ~ '^[0-9]{1,15}$'\n"
+        "then to_timestamp((payload ->> 'createdAt')::numeric / 1000) end",
         reads=(
             Read(
                 name="posts",
@@ -180,6 +206,7 @@ STREAMS = (
                 next_page=posts_until,
                 page_size=100,
                 newest_first=created_at,
+                total=listed_in_all,
             ),
         ),
     ),
@@ -293,4 +320,6 @@ PLATFORM = Platform(
         ahead=timedelta(days=1),
         base_url="https://www.linkedin.com",
     ),
+    lookup=LOOKUP,
+    first_day=date(2003, 5, 5),
 )

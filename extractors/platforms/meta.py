@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from extractors.capabilities import MetricRejected, TooMuchData
 from extractors.errors import (
     ContractBroken,
+    CursorExpired,
     ObjectGone,
     PermissionLost,
     PipelineError,
@@ -27,7 +28,8 @@ from extractors.errors import (
     VersionSunset,
 )
 from extractors.shape import LOOK, instant, mapping, objects, series_key, text
-from extractors.spec import Account, Answer, Budget, Json, Params, Record, Scope, Usage
+from extractors.spec import Account, Answer, Batch, Budget, Json, Params, Read, Record, Scope, Unread, Usage
+from extractors.strict_json import NotStrictJson, parse
 
 VERSION = "v26.0"
 # Insight days end at midnight in California (07:00 or 08:00 UTC, by the season).
@@ -51,6 +53,8 @@ REJECTIONS = (
 # Code 100 that says nothing; also what a metric answers that does not go with its breakdown.
 UNSPECIFIC = re.compile(r"unknown error has occurred|^(\(#100\) )?Invalid parameter$")
 BEFORE_CONVERSION = 2108006
+# Cursors expire and must not be kept for long: https://developers.facebook.com/docs/graph-api/results
+EXPIRED_CURSOR = re.compile(r"[Ii]nvalid cursors? value|cursor has expired")
 # What a next link may move a list by; nothing else of it is used.
 PLACES = ("after", "until", "__paging_token")
 
@@ -141,6 +145,41 @@ def node_record(name: str) -> Callable[[Scope, Any], list[Record]]:
     return lambda scope, body: [Record(series_key(scope, name, scope.today), mapping(body, name))]
 
 
+def lookup_batch(scope: Scope) -> Params:
+    """One batch call that asks for the ids of up to 50 objects; each element answers for itself."""
+    calls = [{"method": "GET", "relative_url": f"{one}?fields=id"} for one in scope.ids]
+    return {"batch": json.dumps(calls, separators=(",", ":")), "include_headers": "false"}
+
+
+def lookup_records(scope: Scope, body: Any) -> list[Record | Unread]:
+    """A record for each object that is there, ObjectGone for each that is not; nothing where Meta does not say."""
+    found: list[Record | Unread] = []
+    for key, element in zip(scope.ids, body if isinstance(body, list) else [], strict=False):
+        part = element if isinstance(element, dict) else {}
+        try:
+            told = parse(str(part.get("body") or "null").encode())
+        except NotStrictJson:
+            continue
+        error = classify(
+            Answer(status=int(part.get("code") or 500), headers={}, body=told, at=scope.now), scope.account
+        )
+        if isinstance(error, ObjectGone):
+            found.append(Unread(key, error, b""))
+        elif error is None:
+            found.append(Record(key, {}))
+    return found
+
+
+LOOKUP = Read(
+    name="lookup",
+    path=lambda scope: f"/{VERSION}/",
+    params=lambda scope: {},
+    form=lookup_batch,
+    records=lookup_records,
+    batch=Batch(of="posts", size=50, where="true"),
+)
+
+
 def classify(answer: Answer, account: Account) -> PipelineError | None:
     """Decide by the error's code, whatever the status: also a 200 may hold an error."""
     body = answer.body if isinstance(answer.body, dict) else {}
@@ -176,6 +215,8 @@ def _by_code(code: Any, subcode: Any, message: str, said: str, answer: Answer, a
     # 110: business discovery knows no professional account of that name.
     if (code == 100 and subcode == 33) or code in (110, 803) or "Unknown path components" in message:
         return ObjectGone(said, f"check that {account.account_id} exists and the token may see it")
+    if code == 100 and EXPIRED_CURSOR.search(message):
+        return CursorExpired(said, "begin the list again")
     if code == 1 and "reduce the amount of data" in message:
         return TooMuchData(said, "ask for fewer objects at a time")
     if code == 100 and subcode != BEFORE_CONVERSION and (rejected := _rejected(message, said)):

@@ -7,13 +7,14 @@ which renames tweet to post; the older spelling is sent, both are read downstrea
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from extractors.errors import (
     ContractBroken,
+    CursorExpired,
     ObjectGone,
     PermissionLost,
     PipelineError,
@@ -28,6 +29,7 @@ from extractors.shape import LOOK, mapping, objects, series_key, text
 from extractors.spec import (
     Account,
     Answer,
+    Batch,
     Budget,
     Json,
     Params,
@@ -138,6 +140,28 @@ def private_params(scope: Scope) -> Params:
     }
 
 
+def lookup_records(scope: Scope, body: Any) -> list[Record | Unread]:
+    """A record for each post that is there, ObjectGone for each that X could not find."""
+    page = mapping(body, "twitter lookup")
+    there = {text(post, "id", "twitter lookup") for post in page.get("data") or []}
+    gone = {
+        str(error.get("resource_id"))
+        for error in page.get("errors") or []
+        if str(error.get("type", "")).endswith("/resource-not-found")
+    }
+    error = ObjectGone(f"{scope.account}: X could not find a post", "it was deleted; nothing to do")
+    return [Record(one, {}) if one in there else Unread(one, error, b"") for one in scope.ids if one in there | gone]
+
+
+LOOKUP = Read(
+    name="lookup",
+    endpoint="tweets",
+    path=lambda scope: "/2/tweets",
+    params=lambda scope: {"ids": ",".join(scope.ids)},
+    records=lookup_records,
+    batch=Batch(of="posts", size=100, where="true"),
+)
+
 STREAMS = (
     Stream(
         platform="twitter",
@@ -160,7 +184,7 @@ STREAMS = (
         platform="twitter",
         name="posts",
         kind="entity",
-        published_at="(payload ->> 'created_at')::timestamptz",
+        published_at="ops.instant_of(payload ->> 'created_at')",
         reads=(
             Read(
                 name="timeline",
@@ -218,10 +242,20 @@ def classify(answer: Answer, account: Account) -> PipelineError | None:
             return RetryLater(said, _next_month(answer.at), scope="month")
         case 429:
             return RetryLater(said, _reset(answer) or answer.at + timedelta(minutes=15))
+        case 400 if _names(body, "pagination_token"):
+            return CursorExpired(said, "begin the list again")
         case 500 | 502 | 503 | 504:
             return Transient(said, "try again; X's status page may tell more")
         case _:
             return ContractBroken(said, LOOK)
+
+
+def _names(body: Json, parameter: str) -> bool:
+    """Whether an "invalid request" is about one parameter."""
+    errors = body.get("errors")
+    return isinstance(errors, list) and any(
+        isinstance(error, dict) and parameter in (error.get("parameters") or {}) for error in errors
+    )
 
 
 def usage(answer: Answer, account: Account) -> Sequence[Usage]:
@@ -282,4 +316,7 @@ PLATFORM = Platform(
     budgets=budgets,
     # A user token lives two hours: https://docs.x.com/resources/fundamentals/authentication/oauth-2-0/authorization-code
     refresh=Refresh(path="/2/oauth2/token", single_use=True, needs_secret=False, ahead=timedelta(minutes=5)),
+    lookup=LOOKUP,
+    # A timeline's start_time may not be earlier: https://docs.x.com/x-api/posts/timelines
+    first_day=date(2010, 11, 7),
 )

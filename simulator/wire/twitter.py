@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import html
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from simulator.days import milliseconds, x_time
-from simulator.model import Json, Link, Plain, Sketch, Tag
+from simulator.model import Json, Link, Plain, Post, Sketch, Tag
 from simulator.wire import Spelled, read, read_all
 
 EPOCH = 1_288_834_974_657
@@ -123,6 +123,24 @@ def spell(sketch: Sketch, rng: random.Random) -> Spelled:
     _settle(sketch, rng, payload, writing, post_id)
     return Spelled(
         post_id=post_id, payload=payload, text=text, permalink=page, created_at=sketch.published_at, media=media
+    )
+
+
+def edited(before: Post, at: datetime, text: str) -> Post:
+    """The next version of a post: a new id, the older ones in its history, plain words instead of the old ones."""
+    post_id = str(snowflake(at, random.Random(f"{before.post_id}:{at.isoformat()}")))
+    payload = {name: value for name, value in before.payload.items() if name not in ("entities", "note_tweet")}
+    payload |= {"id": post_id, "created_at": x_time(at), "text": html.escape(text, quote=False)}
+    payload["edit_history_tweet_ids"] = [*before.payload["edit_history_tweet_ids"], post_id]
+    return replace(
+        before,
+        post_id=post_id,
+        created_at=at,
+        published_at=at,
+        text=text,
+        hashtags=(),
+        permalink=before.permalink.replace(before.post_id, post_id),
+        payload=payload,
     )
 
 

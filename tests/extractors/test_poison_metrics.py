@@ -212,6 +212,39 @@ def test_one_reel_without_a_metric_keeps_its_other_one(
     assert len(simulator.calls) == minimum(world, "instagram") + 1
 
 
+@pytest.mark.parametrize("place", [0, 7, -1], ids=["first", "amid", "last"])
+def test_one_post_without_a_metric_goes_without_it_alone(
+    place: int, extract: Extract, connection: Connection, simulator: Simulator, world: World, policy: graph.Policy
+):
+    account = max(
+        (one for one in world.accounts if one.platform == "instagram"), key=lambda one: len(world.listed(one, ANCHOR))
+    )
+    poor = [post.post_id for post in world.listed(account, ANCHOR) if post.kind == "own"][place]
+    policy.media_without[poor] = {"saved"}
+    results = extract("instagram")
+    assert_complete(results, simulator)
+    wanted = expected(world, "instagram", set())
+    wanted[account.account_id, poor]["saves"] = None
+    assert landed(connection, world, "instagram", set()) == wanted
+    assert not verdicts(connection)
+    assert warnings(results) == [f"saved: left out of {poor} alone, in media; it does not have it"]
+    assert len(simulator.calls) <= minimum(world, "instagram") + 12
+
+
+def test_a_metric_that_no_post_of_an_account_has_is_left_out_for_the_account(
+    extract: Extract, connection: Connection, simulator: Simulator, world: World, policy: graph.Policy
+):
+    account, *others = (one for one in world.accounts if one.platform == "instagram")
+    policy.media_without |= {post.post_id: {"saved"} for post in world.posts[account.key]}
+    results = extract("instagram", streams=["posts"])
+    assert_complete(results, simulator)
+    assert [(row[0], row[3]) for row in verdicts(connection)] == [(account.account_id, "saved")]
+    found = landed(connection, world, "instagram", {"watch_time_seconds"})
+    assert found.keys() == expected(world, "instagram", set()).keys()
+    assert {row["saves"] for key, row in found.items() if key[0] == account.account_id} == {None}
+    assert None not in {row["saves"] for key, row in found.items() if key[0] in {one.account_id for one in others}}
+
+
 def test_a_rejected_metric_is_tried_again_after_a_week(
     extract: Extract, connection: Connection, simulator: Simulator, world: World, policy: graph.Policy
 ):

@@ -408,7 +408,7 @@ def instagram_row(account: Account, media: Row, watched: int | None) -> Row:
         reactions=told["likes"],
         comments=told["comments"],
         shares=told["shares"],
-        saves=told["saved"],
+        saves=told.get("saved"),
         video_views=told["views"] if media["media_type"] == "VIDEO" else None,
         watch_time_seconds=None if watched is None else watched / 1000,
     )

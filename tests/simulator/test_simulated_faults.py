@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from simulator.faults import NAMES
-from simulator.misfortune import DAMAGES, IN_HANDLER, ON_THE_WIRE, REPLACEMENTS
+from simulator.misfortune import ABOUT_PAGES, DAMAGES, IN_HANDLER, ON_THE_WIRE, REPLACEMENTS
 from simulator.model import PLATFORMS, Account
 from simulator.server import Simulator
 from simulator.world import World
@@ -43,7 +43,7 @@ def listing(world: World, account_of: Callable[..., Account]) -> Listing:
 
 
 def test_every_fault_does_something() -> None:
-    assert set(REPLACEMENTS) | set(DAMAGES) | IN_HANDLER | ON_THE_WIRE == NAMES
+    assert set(REPLACEMENTS) | set(DAMAGES) | IN_HANDLER | ABOUT_PAGES | ON_THE_WIRE == NAMES
 
 
 def test_a_fault_that_does_not_exist_is_refused(simulator: Simulator) -> None:

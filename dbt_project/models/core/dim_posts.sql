@@ -5,14 +5,27 @@
     indexes=[{'columns': ['business_id', 'platform', 'account_id', 'post_id']}],
 ) }}
 -- depends_on: {{ ref('loaded_runs') }}
+{%- set columns = [
+    'post_id', 'published_at', 'content_type', 'text', 'permalink', 'hashtags', 'hashtags_display', 'excluded_because',
+    'edition',
+] %}
 
-with arrived as (
+with deletions as (
+    select * from {{ ref('int_post_deletions') }}
+),
+
+-- The versions of an edited post are one post, named by its first version; the newest version counts.
+arrived as (
     select
         *,
-        min(observed_at) over (partition by business_id, platform, account_id, post_id) as first_observed_at,
+        {{ first_version() }} as first_post_id,
+        coalesce(cardinality(version_ids), 1) as edition,
+        min(observed_at) over (
+            partition by business_id, platform, account_id, {{ first_version() }}
+        ) as first_observed_at,
         row_number() over (
-            partition by business_id, platform, account_id, post_id
-            order by observed_at desc
+            partition by business_id, platform, account_id, {{ first_version() }}
+            order by cardinality(version_ids) desc nulls last, observed_at desc
         ) as version_back
     from {{ ref('int_posts_unioned') }}
     {% if continues() %}
@@ -22,7 +35,7 @@ with arrived as (
 
 tagged as (
     select
-        {{ surrogate_key(['business_id', 'platform', 'account_id', 'post_id']) }} as post_key,
+        {{ surrogate_key(['business_id', 'platform', 'account_id', 'first_post_id']) }} as post_key,
         business_id,
         platform,
         account_id,
@@ -32,6 +45,7 @@ tagged as (
         text,
         permalink,
         excluded_because,
+        edition,
         first_observed_at,
         observed_at,
         (
@@ -63,12 +77,13 @@ described as (
         array(select pairs.tag ->> 0 from jsonb_array_elements(tags) as pairs (tag)) as hashtags,
         array(select pairs.tag ->> 1 from jsonb_array_elements(tags) as pairs (tag)) as hashtags_display,
         excluded_because,
+        edition,
         first_observed_at,
         observed_at
     from tagged
 ),
 
-final as (
+newest as (
     {% if continues() %}
         -- Runs may arrive in any order: the newest version stays, and so does the first sight of the post.
         select
@@ -76,39 +91,60 @@ final as (
             described.business_id,
             described.platform,
             described.account_id,
-            described.post_id,
-            {% for column in [
-                'published_at', 'content_type', 'text', 'permalink', 'hashtags', 'hashtags_display', 'excluded_because',
-            ] %}
+            {% for column in columns %}
                 case
-                    when present.observed_at > described.observed_at then present.{{ column }}
+                    when (present.edition, present.observed_at) > (described.edition, described.observed_at)
+                        then present.{{ column }}
                     else described.{{ column }}
                 end as {{ column }},
             {% endfor %}
-            cast(null as timestamptz) as deleted_at,
             least(present.first_observed_at, described.first_observed_at) as first_observed_at,
             greatest(present.observed_at, described.observed_at) as observed_at
         from described
         left join {{ this }} as present using (post_key)
-    {% else %}
+        union all
+        -- Nothing of these arrived, but they are gone or back since the last build.
         select
-            post_key,
-            business_id,
-            platform,
-            account_id,
-            post_id,
-            published_at,
-            content_type,
-            text,
-            permalink,
-            hashtags,
-            hashtags_display,
-            excluded_because,
-            cast(null as timestamptz) as deleted_at,
-            first_observed_at,
-            observed_at
-        from described
+            present.post_key,
+            present.business_id,
+            present.platform,
+            present.account_id,
+            {% for column in columns %}
+                present.{{ column }},
+            {% endfor %}
+            present.first_observed_at,
+            present.observed_at
+        from {{ this }} as present
+        left join deletions using (business_id, platform, account_id, post_id)
+        where
+            (present.deleted_at is not null or deletions.deleted_at is not null)
+            and present.deleted_at is distinct from deletions.deleted_at
+            and present.post_key not in (select described.post_key from described)
+    {% else %}
+        select * from described
     {% endif %}
+),
+
+final as (
+    select
+        newest.post_key,
+        newest.business_id,
+        newest.platform,
+        newest.account_id,
+        newest.post_id,
+        newest.published_at,
+        newest.content_type,
+        newest.text,
+        newest.permalink,
+        newest.hashtags,
+        newest.hashtags_display,
+        newest.excluded_because,
+        newest.edition,
+        deletions.deleted_at,
+        newest.first_observed_at,
+        newest.observed_at
+    from newest
+    left join deletions using (business_id, platform, account_id, post_id)
 )
 
 select * from final

@@ -57,6 +57,7 @@ with twitter_counted as (
         business_id,
         account_id,
         post_id,
+        version_ids,
         run_id,
         observed_at,
         -- X did not count before: a 0 of that time means that nobody knows.
@@ -113,6 +114,7 @@ final as (
             '{{ platform }}' as platform,
             account_id,
             post_id,
+            {{ 'version_ids' if platform == 'twitter' else 'cast(null as text[])' }} as version_ids,
             run_id,
             observed_at,
             '{{ stream }}' as stream,

@@ -9,6 +9,8 @@ final as (
         account_id,
         record_key as post_id,
         observed_at,
+        -- Every edit of a post has an id of its own; each version tells all of them, first to last.
+        {{ json_texts(['edit_history_tweet_ids', 'edit_history_post_ids']) }} as version_ids,
         {{ json_instant('created_at') }} as created_at,
         -- X renames its posts' fields without notice, so both spellings are read.
         jsonb_path_query_array(payload, '$.referenced_tweets[*].type')
