@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from psycopg.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
+from psycopg.errors import DeadlockDetected, LockNotAvailable, SerializationFailure, UniqueViolation
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from extractors.errors import RetryLater
@@ -17,7 +17,8 @@ Result = TypeVar("Result")
 ATTEMPTS = 4
 PAUSE = timedelta(minutes=2)
 # All of them undo the whole transaction, so that trying again is safe.
-CONTENDED = (LockNotAvailable, DeadlockDetected, SerializationFailure)
+# A record's version of the same microsecond, written by another session meanwhile, is the last version next time.
+CONTENDED = (LockNotAvailable, DeadlockDetected, SerializationFailure, UniqueViolation)
 
 
 def patiently(action: Callable[[], Result], who: str) -> Result:

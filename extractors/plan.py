@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -80,14 +80,23 @@ def _account_calls(
     chosen = chosen_streams(platform, names)
     if platform.page_token is not None:
         found.extend((budget.key, 1, False) for budget in platform.budgets(account, platform.page_token))
+    names_chosen = {stream.name for stream in chosen}
     unread = {stream.name for stream in chosen if watermark(connection, account, stream) is None}
     for stream in chosen:
         for read, calls, open_ended in _stream_calls(connection, settings, account, stream, since, until):
             found.extend((budget.key, calls, open_ended) for budget in platform.budgets(account, read))
-        # What the posts of a first run will lead to is not known before they are read.
-        waiting = [read for read in stream.reads if read.batch is not None and read.batch.of in unread]
+        # What the posts of this very run will lead to is not known before they are read.
+        waiting = [read for read in stream.reads if _is_led_to(read, names_chosen, unread)]
         found.extend((budget.key, 0, True) for read in waiting for budget in platform.budgets(account, read))
     return found
+
+
+def _is_led_to(read: Read, chosen: Set[str], unread: Set[str]) -> bool:
+    """Whether streams of the same run decide what there is to ask: posts not read yet, or counts that may move."""
+    batch = read.batch
+    if batch is None:
+        return False
+    return batch.of in unread or (batch.changed is not None and bool({batch.of, batch.counted_in} & chosen))
 
 
 def _stream_calls(

@@ -157,7 +157,7 @@ class Presence:
         """Objects that were asked for by themselves are gone, while the account is there: the run goes on."""
         self._miss(keys)
         shown = ", ".join(keys[:3]) + (", ..." if len(keys) > 3 else "")
-        line = f"{len(keys)} of its posts are gone from the platform and were left out: {shown}"
+        line = f"{len(keys)} asked for and not there (any more), so left out: {shown}"
         self.connection.execute(WARN, (line, self.lease.run_id, self.lease.epoch))
 
     def judge(self, error: PipelineError, read: Read | None) -> None:

@@ -25,13 +25,18 @@ def foreseen(read: Read, scope: Scope, body: Any) -> Iterator[None]:
     try:
         yield
     except ContractBroken as error:
-        if str(scope.account) not in error.what:
-            error.what = f"{where}: {error.what}"
-            error.args = (error.what, error.remedy)
-        raise
+        raise located(scope, error, read.name) from None
     except UNFORESEEN as error:
         what = f"{where}: {outline(body)} came, which cannot be taken apart ({type(error).__name__})"
         raise ContractBroken(what, LOOK) from None
+
+
+def located(scope: Scope, error: ContractBroken, where: str) -> ContractBroken:
+    """Return the error with account and list in its line."""
+    if str(scope.account) not in error.what:
+        error.what = f"{scope.account}: {where}: {error.what}"
+        error.args = (error.what, error.remedy)
+    return error
 
 
 def objects(body: Any, name: str, where: str) -> list[Json]:

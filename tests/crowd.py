@@ -47,6 +47,8 @@ class Crowd:
         """Return status, headers and body for a call."""
         parts = urlsplit(path)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        if parts.path == "/2/tweets/search/recent":
+            return 200, {}, {"meta": {"result_count": 0}}
         account = query["ids"] if parts.path == "/2/users" else parts.path.split("/")[3]
         with self._lock:
             self.calls[account] += 1
@@ -98,7 +100,8 @@ def _post(account: str, number: int) -> dict[str, Any]:
     return {
         "id": post_id, "author_id": account, "text": f"post {number}", "created_at": "2026-11-20T08:00:00.000Z",
         "conversation_id": post_id, "edit_history_tweet_ids": [post_id], "lang": "en",
-        "public_metrics": dict.fromkeys(names, number % 7),
+        # Nobody replies: what is below a post would be asked for, twelve posts to a call.
+        "public_metrics": {**dict.fromkeys(names, number % 7), "reply_count": 0},
     }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from extractors.errors import ContractBroken
 from extractors.platforms import graph_batch, meta
-from extractors.shape import withheld
+from extractors.shape import located, withheld
 from extractors.spec import Batch, Follow, Json, Params, Read, Record, Scope, Stream, Unread
 from extractors.strict_json import original
 
@@ -78,7 +78,7 @@ def _part(scope: Scope, key: str, place: str, element: Any, thread: Thread) -> T
     try:
         return thread.take(scope, key, place, answer.body)
     except ContractBroken as broken:
-        return Unread(key, broken, withheld(original(element)))
+        return Unread(key, located(scope, broken, "comments"), withheld(original(element)))
 
 
 def kept(item: Json, names: Sequence[str]) -> Json:

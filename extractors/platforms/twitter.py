@@ -296,10 +296,15 @@ def _next_month(at: datetime) -> datetime:
     return (at.replace(day=1, hour=0, minute=0, second=0, microsecond=0) + timedelta(days=32)).replace(day=1)
 
 
+# Where a user token's limit is not the usual 900: https://docs.x.com/x-api/fundamentals/rate-limits
+ENDPOINT_CALLS = {"search_recent": 300}
+
+
 def budgets(account: Account, read: Read) -> Sequence[Budget]:
-    """User-token limits of the endpoints used: 900 calls in 15 minutes, each; and the cap of the month, for all."""
+    """User-token limits of the endpoints used, each in 15 minutes; and the cap of the month, for all."""
+    calls = ENDPOINT_CALLS.get(read.endpoint, 900)
     return (
-        Budget(key=f"twitter:{account.credential}:{read.endpoint}", calls=900, seconds=900),
+        Budget(key=f"twitter:{account.credential}:{read.endpoint}", calls=calls, seconds=900),
         Budget(key=f"twitter:{account.credential}:month", calls=None, seconds=86_400, scope="month"),
     )
 

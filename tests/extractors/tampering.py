@@ -31,7 +31,8 @@ def tampered(upstream: str, change: Change) -> Iterator[str]:
             answer = requests.request(self.command, upstream + self.path, data=form, headers=headers, timeout=30)
             body = change(self.path, answer.json()) if answer.status_code == 200 else answer.content
             sent = body if isinstance(body, bytes) else json.dumps(body).encode()
-            self.send_response(answer.status_code)
+            # Date and the rest are the platform's own; two of one header would be refused.
+            self.send_response_only(answer.status_code)
             for name, value in answer.headers.items():
                 if name.lower().startswith(("x-", "date", "retry")):
                     self.send_header(name, value)

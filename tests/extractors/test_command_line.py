@@ -93,7 +93,7 @@ def test_an_unknown_account_is_named(command: Command, connection: Connection):
     assert "check the user id" in line
     after = contents(connection)
     changed = {name for name, fingerprint in after.items() if before[name] != fingerprint}
-    assert changed <= {"raw.twitter__profile", "ops.cursors"}
+    assert changed <= {"raw.twitter__profile", "ops.cursors", "ops.schema_paths"}
     strangers = connection.execute("select count(*) from raw.twitter__profile where account_id = '404404'").fetchone()
     assert strangers[0] == 0
 
@@ -183,7 +183,10 @@ def test_the_plan_predicts_what_the_run_then_costs(command: Command, connection:
     lines = [line for line in json.loads(output) if not line["budget"].endswith(others)]
     predicted = sum(line["calls"] for line in lines if not line["budget"].startswith("meta:"))
     assert command("run")[0] == 0
-    assert len(simulator.calls) == predicted
+    exact = [line["calls"] for line in lines if not line["is_lower_bound"]]
+    assert sum(exact) > 60
+    # Where more may follow, the line says "at least"; tests/extractors/test_plan.py compares budget by budget.
+    assert predicted <= len(simulator.calls) <= predicted + 2 * sum(line["is_lower_bound"] for line in lines)
 
 
 def test_the_status_shows_every_stream_also_before_it_ever_ran(command: Command):

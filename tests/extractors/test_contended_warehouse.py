@@ -185,7 +185,8 @@ def test_writers_of_the_same_records_in_shuffled_order_never_deadlock(
         with Settings.from_environment(warehouse).warehouse.connect() as own:
             own.autocommit = True
             for _ in range(3):
-                land(own, lease, page(chance.sample(keys, len(keys)), number, datetime.now(UTC)))
+                one = page(chance.sample(keys, len(keys)), number, datetime.now(UTC))
+                patiently(partial(land, own, lease, one), "a writer")
 
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(write, range(16)))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from extractors.registry import PLATFORMS
 from simulator.server import Simulator
 from tests.aftermath import (
     assert_equal_warehouses,
@@ -23,12 +24,8 @@ def test_a_revoked_token_is_explained_and_nowhere_else(
 ):
     simulator.faults.add("token_revoked", platform="facebook", times=99)
     extract("facebook")
-    assert_ledger_explains(
-        environment,
-        failed=dict.fromkeys(
-            ("facebook__profile", "facebook__posts", "facebook__account_daily", "facebook__audience"), "TokenDead"
-        ),
-    )
+    every = [stream.full_name for stream in PLATFORMS["facebook"].streams]
+    assert_ledger_explains(environment, failed=dict.fromkeys(every, "TokenDead"))
     assert_no_exposed_address(simulator)
     assert_no_secret(environment, tokens(simulator), *capfd.readouterr())
 

@@ -21,6 +21,7 @@ from urllib.parse import urlencode
 import psycopg
 import pytest
 import requests
+import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -118,7 +119,7 @@ class Judge:
                 raise error
             with foreseen(read, scope, body):
                 records = read.records(scope, body)
-                assert_place(read.next_page(body, template.params))
+                assert_place(read.follow.places(scope, body) if read.follow else read.next_page(body, template.params))
         except PipelineError as error:
             assert_legible(error, template)
             self.outcomes["refused"] += 1
@@ -194,7 +195,7 @@ def answers(running: Simulator, world: World, platform: Platform) -> Iterator[Te
     keys: dict[str, list[str]] = {}
     for stream in platform.streams:
         for read in stream.reads:
-            for scope in scopes(account, read, keys):
+            for scope in scopes(account, read, keys, world):
                 body = ask(running, platform, read, scope, token)
                 if body is None:
                     continue
@@ -202,7 +203,18 @@ def answers(running: Simulator, world: World, platform: Platform) -> Iterator[Te
                 keys.setdefault(stream.name, []).extend(found)
                 if found or read.batch is None:
                     yield Template(platform, stream, read, scope, read.params(scope), cut(body))
+                    yield from led_to(running, Template(platform, stream, read, scope, {}, body), token)
                     break
+
+
+def led_to(running: Simulator, first: Template, token: str) -> Iterator[Template]:
+    """The answer that an answer leads to, where a list is one of those."""
+    places = dict(first.read.follow.places(first.scope, first.body)) if first.read.follow else {}
+    if places:
+        (key, place), *_ = sorted(places.items())
+        scope = replace(first.scope, ids=(), places={key: place})
+        body = ask(running, first.platform, first.read, scope, token)
+        yield replace(first, scope=scope, params=first.read.params(scope), body=cut(body))
 
 
 def found_in(read: Read, scope: Scope, body: Any) -> list[str]:
@@ -213,7 +225,7 @@ def found_in(read: Read, scope: Scope, body: Any) -> list[str]:
         return []
 
 
-def scopes(account: Account, read: Read, keys: dict[str, list[str]]) -> Iterator[Scope]:
+def scopes(account: Account, read: Read, keys: dict[str, list[str]], world: World) -> Iterator[Scope]:
     whole = Scope(account=account, now=ANCHOR, metrics=read.metrics)
     if read.window is not None:
         days = timedelta(days=min(read.window.days, 5))
@@ -224,6 +236,11 @@ def scopes(account: Account, read: Read, keys: dict[str, list[str]]) -> Iterator
         for kind in kinds:
             ids = tuple(key for key in keys[read.batch.of] if key.rpartition(":")[0] == kind)
             yield from (replace(whole, ids=ids[at : at + 3]) for at in range(0, min(len(ids), 60), 3))
+    elif read.over is not None:
+        businesses = yaml.safe_load(world.accounts_yaml())["businesses"]
+        listed = [each for business in businesses for each in business.get("competitors", [])]
+        handles = [each["handle"] for each in listed if each["platform"] == account.platform]
+        yield from (replace(whole, handles=(handle,)) for handle in handles)
     else:
         yield whole
 
@@ -232,11 +249,12 @@ def ask(running: Simulator, platform: Platform, read: Read, scope: Scope, token:
     query = platform.encode(read.params(scope))
     url = f"{running.base_urls[platform.key]}{read.path(scope)}" + (f"?{query}" if query else "")
     headers = {**platform.headers, "Authorization": f"Bearer {token}"}
-    if read.form is None:
+    fields = read.form(scope) if read.form else None
+    if fields is None:
         answer = requests.get(url, headers=headers, timeout=30)
     else:
         form = {"Content-Type": "application/x-www-form-urlencoded"}
-        answer = requests.post(url, data=urlencode(read.form(scope)), headers=headers | form, timeout=30)
+        answer = requests.post(url, data=urlencode(fields), headers=headers | form, timeout=30)
     return parse(answer.content) if answer.status_code == 200 else None
 
 

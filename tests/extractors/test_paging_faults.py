@@ -253,7 +253,7 @@ def test_one_deleted_object_of_a_batch_does_not_end_the_stream(
     assert errors(results) == []
     assert {key for _, key in keys_of(connection, "instagram__post_metrics")} == {post.post_id for post in others}
     assert [line for result in results for line in result.warnings] == [
-        f"1 of its posts are gone from the platform and were left out: {gone.post_id}"
+        f"1 asked for and not there (any more), so left out: {gone.post_id}"
     ]
     assert connection.execute("select count(*) from ops.quarantine").fetchone() == (0,)
     assert_ledger_explains(environment)

@@ -30,7 +30,8 @@ PEAK = """
 
     numbers = range(1001, 1001 + int(sys.argv[1]))
     accounts = [{"business_id": 1, "platform": "twitter", "account_id": str(number)} for number in numbers]
-    errors = sum(len(done.errors) for done in Crew(settings=Settings.from_environment(), asked=Asked()).read(accounts))
+    crew = Crew(settings=Settings.from_environment(), asked=Asked())
+    errors = [str(error) for done in crew.read(accounts) for error in done.errors]
     assert not errors, errors
     (peak,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
     print(int(peak.split()[1]) / 1024)

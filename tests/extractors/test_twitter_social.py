@@ -118,7 +118,7 @@ def test_nobody_is_asked_for_stored_or_kept(
 
 
 @pytest.mark.fault("B37")
-def test_a_competitor_nobody_is_called_is_kept_apart_and_the_others_land(
+def test_a_competitor_nobody_is_called_is_a_warning_and_the_others_land(
     extract: Extract,
     environment: dict[str, str],
     connection: Connection,
@@ -128,10 +128,10 @@ def test_a_competitor_nobody_is_called_is_kept_apart_and_the_others_land(
     connection.execute("insert into ops.competitors (business_id, platform, handle) values (1, 'twitter', 'no_such')")
     results = extract("twitter", streams=["competitors"])
     assert {result.state for result in results} == {"complete"}
-    (entry,) = connection.execute("select record_key, reason, detail from ops.quarantine").fetchall()
-    assert entry[:2] == ("no_such:profile:2026-11-21", "ObjectGone")
-    assert "accounts.yml" in entry[2]
-    assert [result.quarantined for result in results if result.quarantined] == [1]
+    (line,) = [line for result in results for line in result.warnings]
+    assert "no_such" in line
+    assert "not there" in line
+    assert connection.execute("select count(*) from ops.quarantine").fetchone() == (0,)
     assert_equal_warehouses(environment, undisturbed("twitter", streams=["competitors"]), ["twitter__competitors"])
     assert_ledger_explains(environment)
     assert_no_exposed_address(simulator)
