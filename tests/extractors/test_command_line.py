@@ -184,7 +184,7 @@ def test_the_plan_predicts_what_the_run_then_costs(command: Command, connection:
     predicted = sum(line["calls"] for line in lines if not line["budget"].startswith("meta:"))
     assert command("run")[0] == 0
     exact = [line["calls"] for line in lines if not line["is_lower_bound"]]
-    assert sum(exact) > 60
+    assert sum(exact) > 40
     # Where more may follow, the line says "at least"; tests/extractors/test_plan.py compares budget by budget.
     assert predicted <= len(simulator.calls) <= predicted + 2 * sum(line["is_lower_bound"] for line in lines)
 

@@ -235,7 +235,8 @@ def scopes(account: Account, read: Read, keys: dict[str, list[str]], world: Worl
         kinds = sorted({key.rpartition(":")[0] for key in keys.get(read.batch.of, [])})
         for kind in kinds:
             ids = tuple(key for key in keys[read.batch.of] if key.rpartition(":")[0] == kind)
-            yield from (replace(whole, ids=ids[at : at + 3]) for at in range(0, min(len(ids), 60), 3))
+            size = min(3, read.batch.size)
+            yield from (replace(whole, ids=ids[at : at + size]) for at in range(0, min(len(ids), 60), size))
     elif read.over is not None:
         businesses = yaml.safe_load(world.accounts_yaml())["businesses"]
         listed = [each for business in businesses for each in business.get("competitors", [])]

@@ -129,7 +129,7 @@ def test_after_ten_days_down_nothing_between_is_left_out(
     now = ANCHOR + 10 * DAY
     simulator.clock.set(now)
     # Not even a budget that is nearly used may leave a gap behind the last complete read.
-    connection.execute(SPEND, (880,))
+    connection.execute(SPEND, (800,))
     extract("twitter", now=now, is_scheduled=True)
     assert ANCHOR in since_of(connection)
     account_ids = [one.account_id for one in world.accounts if one.platform == "twitter"]
@@ -178,7 +178,7 @@ def test_a_short_budget_drops_the_oldest_first_and_says_how_many(
     pass_all(connection)
     now = ANCHOR + 8 * DAY
     simulator.clock.set(now)
-    connection.execute(SPEND, (880,))
+    connection.execute(SPEND, (800,))
     results = extract("twitter", now=now, streams=["posts"])
     assert since_of(connection)[-1] == ANCHOR - 28 * DAY, "28 days are a promise"
     told = [line for result in results for line in result.warnings]
