@@ -103,7 +103,7 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Question:
     """What an answer was asked for: the list, its step, and the scope with its ids, metrics and window."""
 
     read: str
@@ -124,7 +124,7 @@ class Page:
     calls: int
     retries: int
     late: bool = False
-    asked: Asked | None = None
+    question: Question | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +159,9 @@ def land(connection: psycopg.Connection[Any], lease: Lease, page: Page) -> int:
         landed = _insert_changed(connection, lease, [by_key[key] for key in sorted(by_key)], page)
         unread = landed.refused + [item for item in page.records if isinstance(item, Unread)]
         for record in landed.mended:
-            quarantine(connection, lease, record.key, MENDED, original(record.payload), page.observed_at, page.asked)
+            quarantine(connection, lease, record.key, MENDED, original(record.payload), page.observed_at, page.question)
         for item in unread:
-            quarantine(connection, lease, item.key, item.error, item.body, page.observed_at, page.asked)
+            quarantine(connection, lease, item.key, item.error, item.body, page.observed_at, page.question)
         values = {
             "run_id": lease.run_id,
             "lease_epoch": lease.epoch,
@@ -248,14 +248,14 @@ def quarantine(
     error: PipelineError,
     body: bytes,
     observed_at: datetime,
-    asked: Asked | None = None,
+    question: Question | None = None,
 ) -> None:
     """Keep what could not be read, or not as it came, with its bytes, the reason and what it was asked for.
 
     `body` is the bytes as they came, or `strict_json.original` of what was parsed from them: so it can be replayed.
     """
     account = lease.account
-    scope = asked.scope if asked else None
+    scope = question.scope if question else None
     values = {
         "run_id": lease.run_id,
         "business_id": account.business_id,
@@ -267,8 +267,8 @@ def quarantine(
         "detail": UNSTORABLE.sub(REPLACEMENT, str(error)),
         "body": body,
         "observed_at": observed_at,
-        "read": asked.read if asked else None,
-        "step": asked.step if asked else None,
+        "read": question.read if question else None,
+        "step": question.step if question else None,
         "ids": list(scope.ids) if scope else None,
         "metrics": list(scope.metrics) if scope else None,
         "since": scope.since if scope else None,

@@ -13,7 +13,7 @@ from extractors import follow
 from extractors.capabilities import WARN, Fetched, MetricRejected, Negotiation, Silence
 from extractors.errors import ContractBroken, CursorExpired, ObjectGone
 from extractors.http import Client
-from extractors.load import Asked, Lease, Page, quarantine
+from extractors.load import Lease, Page, Question, quarantine
 from extractors.presence import Presence
 from extractors.shape import foreseen, withheld
 from extractors.spec import Answer, Params, Read, Record, Scope, Unread
@@ -89,12 +89,12 @@ def _fetch(
     """Make one call and take its answer apart; what cannot be read or taken apart is kept."""
     read = step.read
     call = follow.asked(read, read.follow, scope, params) if read.follow else scope
-    asked = Asked(read=read.name, step=step.key, scope=call)
+    question = Question(read=read.name, step=step.key, scope=call)
     try:
         answer = client.call(read, call, read.params(call) if read.follow else params)
     except ContractBroken as error:
         if error.body:
-            quarantine(connection, lease, None, error, _kept(read, error.body), datetime.now(UTC), asked)
+            quarantine(connection, lease, None, error, _kept(read, error.body), datetime.now(UTC), question)
         raise
     except ObjectGone as error:
         presence.judge(error, read)
@@ -112,7 +112,7 @@ def _fetch(
             raise
         return Fetched(answer, _all_gone(scope, error), None)
     except ContractBroken as error:
-        quarantine(connection, lease, None, error, _kept(read, original(answer.body)), answer.at, asked)
+        quarantine(connection, lease, None, error, _kept(read, original(answer.body)), answer.at, question)
         raise
 
 
@@ -146,8 +146,8 @@ def _page(
     if next_params is not None:
         cursor = {"read": step.read.name, "step": step.key, "params": dict(next_params)}
     calls, retries = client.tally.take()
-    asked = Asked(read=step.read.name, step=step.key, scope=scope)
-    return Page(records=records, observed_at=at, next_cursor=cursor, calls=calls, retries=retries, asked=asked)
+    question = Question(read=step.read.name, step=step.key, scope=scope)
+    return Page(records=records, observed_at=at, next_cursor=cursor, calls=calls, retries=retries, question=question)
 
 
 def _left_window(step: Step, records: Sequence[Record | Unread]) -> bool:
