@@ -221,14 +221,14 @@ def _in_words(rank: int, row: Mapping[Hashable, Any]) -> dict[str, object]:
         why = (
             f"{posts} mature posts are too few for an answer; {settle}"
             if verdict == "insufficient_data"
-            else f"{posts} posts, and no time stands out beyond chance (p = {row['p_value']:.2f}); {settle}"
+            else f"{posts} posts, and no time stands out beyond chance (p {_odds(row['p_value'])}); {settle}"
         )
         blank = {"weekday": None, "hour": None, "label": None, "lift": None}
         return {"rank": rank, **blank, "verdict": verdict, "evidence": why}
     slot = f"{DAYS[int(row['weekday']) - 1]} {int(row['hour']):02d}:00"
     said = (
         f"{row['lift']:+.0f} % over the usual time (80 % interval {row['lift_low']:+.0f} to {row['lift_high']:+.0f} %),"
-        f" better with probability {row['probability_better']:.2f}, from {posts} posts (p = {row['p_value']:.2f})"
+        f" better with probability {_odds(row['probability_better'])}, from {posts} posts (p {_odds(row['p_value'])})"
     )
     named = {"weekday": row["weekday"], "hour": row["hour"], "label": slot, "lift": row["lift"]}
     return {
@@ -237,3 +237,8 @@ def _in_words(rank: int, row: Mapping[Hashable, Any]) -> dict[str, object]:
         "verdict": verdict,
         "evidence": said if verdict == "recommend" else f"{said}; {settle}",
     }
+
+
+def _odds(share: float) -> str:
+    """Return a probability in words that never claim certainty, as 1.00 or 0.00 would."""
+    return "< 0.01" if share < 0.01 else "> 0.99" if share > 0.99 else f"= {share:.2f}"

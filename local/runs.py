@@ -16,6 +16,8 @@ from local.processes import StackError
 
 DONE = ("success", "failed")
 TASK_DONE = ("success", "failed", "skipped", "upstream_failed", "removed")
+# A task is skipped when it has nothing to do: `verdict`, when no account had a problem.
+IN_WORDS = {"skipped": "not needed"}
 POLL = 1.0
 HEARTBEAT = 15.0
 
@@ -66,7 +68,8 @@ class Follower:
             key = (dag_id, run_id, task["task_id"], task["map_index"])
             if state in TASK_DONE and self.told.get(key) != state:
                 self.told[key] = state
-                self._say(f"{dag_id:<22} {_name(task):<34} {state:<8} {_seconds(task.get('duration'))}")
+                said = IN_WORDS.get(state, state)
+                self._say(f"{dag_id:<22} {_name(task):<38} {said:<8} {_seconds(task.get('duration'))}".rstrip())
         return self.api.run_state(dag_id, run_id)
 
     def _say(self, line: str) -> None:

@@ -69,6 +69,8 @@ def test_an_hour_that_is_truly_better_is_found_and_named_in_words():
     assert 9 <= first["hour"] <= 11
     assert first["label"].endswith(f"{first['hour']:02d}:00")
     assert "80 % interval" in first["evidence"]
+    assert "better with probability > 0.99" in first["evidence"]
+    assert "(p < 0.01)" in first["evidence"]
     assert list(found["rank"]) == [1, 2, 3]
 
 

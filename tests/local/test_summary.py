@@ -53,6 +53,15 @@ def test_the_story_begins_with_the_last_read(
     assert summary.before(server, NOW, database).days_since == 3
 
 
+def test_rows_of_bookkeeping_are_no_data(connection: psycopg.Connection) -> None:
+    connection.execute(
+        "create schema core; create table core.loaded_runs as select generate_series(1, 82);"
+        " create table core.fct_posts as select generate_series(1, 5)"
+    )
+    lines = list(summary._layers(connection, Story(NOW, None)))
+    assert [line.split() for line in lines if "core" in line] == [["core", "5", "rows", "in", "1", "tables"]]
+
+
 ACCOUNTS = """
 businesses:
   - business_id: 1
