@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -26,6 +26,19 @@ if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+OTHERS = ("transform", "report_weekly_overview", "maintenance")
+#: Calls that read, not those that refresh: a quoted token spoils one account, and none that is in trouble already.
+READS = {"linkedin": "/rest/", "twitter": "/2/users", "facebook": "/", "instagram": "/"}
+#: What expired, revoked and quoted tokens make red: the extraction, a verdict on each account, the look at the tokens.
+IN_TROUBLE = {
+    "extract_linkedin": {"extract[0]": "failed", "verdict[0]": "failed"},
+    "extract_twitter": {"extract[0]": "failed", "verdict[0]": "failed", "verdict[1]": "failed"},
+    "extract_facebook": {"extract[0]": "failed", "verdict[0]": "failed"},
+    "extract_instagram": {"extract[0]": "failed", "verdict[0]": "failed"},
+    "maintenance": {"token_expiry": "failed"},
+}
 
 
 @pytest.fixture
@@ -63,24 +76,41 @@ def test_no_canary_is_in_anything_airflow_or_the_dags_wrote(
         simulator.vault.set_state(name, "expired")
     simulator.vault.set_state("twitter_himal", "revoked")
     for platform in PLATFORMS:
-        simulator.faults.add("token_quoted", platform=platform, after=4)
-    states = [str(migrated_bag.dags[f"extract_{platform}"].test().state) for platform in PLATFORMS]
-    assert "failed" in states, "trouble was meant"
-    for dag_id in ("transform", "report_weekly_overview"):
-        assert str(migrated_bag.dags[dag_id].test().state) == "success"
-    migrated_bag.dags["maintenance"].test()
+        simulator.faults.add("token_quoted", platform=platform, after=4, path_contains=READS[platform])
+    capfd.readouterr()
+    ended, logs = {}, {}
+    for dag_id in (*(f"extract_{platform}" for platform in PLATFORMS), *OTHERS):
+        ended[dag_id] = not_succeeded(migrated_bag.dags[dag_id].test())
+        logs[dag_id] = "".join(capfd.readouterr())
+    assert ended == {**IN_TROUBLE, "transform": {}, "report_weekly_overview": {}}, (
+        "this trouble was meant, and no other"
+    )
+    # `dag.test` sends what a worker writes to the task's log file to the output: it is there, and says what broke.
+    assert [dag_id for dag_id, log in logs.items() if "Task started" not in log] == []
+    assert {dag_id for dag_id, log in logs.items() if "Task failed with exception" in log} == set(IN_TROUBLE)
+    assert [platform for platform in PLATFORMS if "accounts not read: " not in logs[f"extract_{platform}"]] == []
+    assert "twitter_himal" in logs["extract_twitter"], "the log says whose token it was"
     canaries = planted(simulator, variables)
     assert len(canaries) >= 30
     home = Path(os.environ["AIRFLOW_HOME"])
-    output = capfd.readouterr()
-    assert "twitter_himal" in output.out + output.err, "the output is searched, and it does say who"
-    assert found_in_texts(canaries, out=output.out, err=output.err, logs=caplog.text or "-") == []
+    assert found_in_texts(canaries, **logs, logging=caplog.text or "-") == []
     assert found_in_files(canaries, home) == []
     assert found_in_files(canaries, *(tmp_path / name for name in ("exports", "docs", "target", "logs"))) == []
     assert_no_secret(variables, canaries)
     assert_no_exposed_address(simulator)
-    plant_in_the_metadata(home, sorted(canaries)[0])
+    planted_one = sorted(canaries)[0]
+    assert found_in_texts(canaries, **logs | {"transform": logs["transform"] + planted_one}) == ["transform"]
+    plant_in_the_metadata(home, planted_one)
     assert found_in_files(canaries, home) != []
+
+
+def not_succeeded(run: Any) -> dict[str, str]:
+    """Every task of a run that did not end well, and how it ended."""
+    states = {
+        f"{each.task_id}[{each.map_index}]" if each.map_index >= 0 else each.task_id: str(each.state)
+        for each in run.get_task_instances()
+    }
+    return {task: state for task, state in states.items() if state not in ("success", "skipped")}
 
 
 def plant_in_the_metadata(home: Path, canary: str) -> None:

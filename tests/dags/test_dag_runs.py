@@ -255,7 +255,7 @@ def test_sync_reads_the_business_and_the_platforms_it_is_asked_for(pipeline: Pip
 
 def test_transform_builds_the_marts_and_the_report_is_written(pipeline: Pipeline, tmp_path: Path) -> None:
     pipeline.run("extract_twitter")
-    assert pipeline.run("transform").tasks == {"core": "success", "publish": "success"}
+    assert pipeline.run("transform").tasks == {"core": "success", "insights": "success", "publish": "success"}
     posts = pipeline.rows("select count(*) from marts.post_performance")
     assert posts[0][0] > 0
     ended = pipeline.run("report_weekly_overview")

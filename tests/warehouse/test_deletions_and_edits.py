@@ -10,7 +10,7 @@ import pytest
 
 from tests.warehouse.conftest import Dbt, Environment, connect, read
 from tests.warehouse.landing import AS_OF, TWITTER, Account, land, public_metrics, tweet
-from tests.warehouse.test_increments import BUILD_CORE, core_of
+from tests.warehouse.test_increments import BUILD_CORE, RUN_CORE, core_of
 
 pytestmark = pytest.mark.slow
 
@@ -51,13 +51,13 @@ def test_two_passed_runs_make_a_deletion_and_a_listing_takes_it_back(copy: Envir
         runs = [land(connection, TWITTER, "posts", {}, at=AS_OF + n * HOUR) for n in (1, 2)]
         held = land(connection, TWITTER, "posts", {}, at=AS_OF + 3 * HOUR, gate="quarantined")
         know(connection, TWITTER, "900", runs[0], held)
-        dbt(copy, *BUILD_CORE)
+        dbt(copy, *RUN_CORE)
         assert deletion_of(copy, "900") == (None, False)
         know(connection, TWITTER, "900", *runs)
-        dbt(copy, *BUILD_CORE)
+        dbt(copy, *RUN_CORE)
         assert deletion_of(copy, "900") == (AS_OF + HOUR, True)
         before = core_of(copy)
-        dbt(copy, *BUILD_CORE)
+        dbt(copy, *RUN_CORE)
         assert core_of(copy) == before
         know(connection, TWITTER, "900")
         dbt(copy, *BUILD_CORE)
@@ -75,7 +75,7 @@ def test_an_edited_post_is_one_post_and_its_newest_version_counts(copy: Environm
         versions = [("700", old, AS_OF - HOUR), ("701", new, AS_OF)]
         for post_id, payload, at in reversed(versions) if is_late else versions:
             land(connection, TWITTER, "posts", {post_id: payload}, at=at)
-            dbt(copy, *BUILD_CORE)
+            dbt(copy, *RUN_CORE)
     rows = read(copy, POSTS)
     assert rows == [{"post_id": "701", "text": "Hello", "likes": 2, "impressions": 30, "is_deleted": False}]
     assert len(read(copy, "select 1 from core.fct_posts")) == count + 1

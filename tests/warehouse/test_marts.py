@@ -193,12 +193,7 @@ def test_a_window_without_posts_is_a_row_of_none(reader: Rows) -> None:
 
 def test_freshness_knows_streams_that_never_ran(reader: Rows) -> None:
     rows = reader("select stream, last_success_at, is_stale from marts.data_freshness where business_id = 2")
-    assert {row["stream"] for row in rows} == {
-        "instagram__profile",
-        "instagram__posts",
-        "instagram__post_metrics",
-        "instagram__account_daily",
-        "instagram__audience",
-    }
+    names = "profile posts post_metrics account_daily audience stories comments competitors"
+    assert {row["stream"] for row in rows} == {f"instagram__{name}" for name in names.split()}
     assert all(row["is_stale"] for row in rows if row["last_success_at"] is None)
     assert [row["stream"] for row in rows if row["last_success_at"]] == ["instagram__posts"]
