@@ -18,7 +18,7 @@ import psycopg
 from psycopg import sql
 
 from extractors.errors import ContractBroken, PipelineError
-from extractors.load import Lease
+from extractors.load import Lease, warn
 from extractors.spec import Answer, NeverSilent, Params, Read, Record, Scope, Stream, Unread
 
 RETRY_AFTER = timedelta(days=7)
@@ -56,8 +56,6 @@ where platform = %(platform)s and coalesce(account_id, %(account_id)s) = %(accou
     and stream = %(stream)s and read = %(read)s and api_version = %(api_version)s and metric = any (%(metrics)s)
     and state = 'rejected'
 """
-
-WARN = "update ops.extract_runs set warnings = warnings || %s::text where run_id = %s and lease_epoch = %s"
 
 
 class MetricRejected(ContractBroken):
@@ -283,7 +281,7 @@ class Negotiation:
             self._warn(f"{metric}: rejected in {self.read.name}, left out for {whom} until {until}; all else was read")
 
     def _warn(self, line: str) -> None:
-        self.connection.execute(WARN, (line, self.lease.run_id, self.lease.epoch))
+        warn(self.connection, self.lease, line)
 
     def _key(self) -> dict[str, Any]:
         return _key(self.scope, self.lease.stream, self.read, self.api_version)

@@ -19,7 +19,7 @@ from extractors.credentials import Grant
 from extractors.errors import ConfigurationError, PipelineError, PutOff, Stopped, TokenDead, WarehouseUnavailable
 from extractors.http import Client
 from extractors.limiter import Limiter
-from extractors.load import Lease, land
+from extractors.load import Lease, land, warn
 from extractors.paging import pages
 from extractors.patience import patiently
 from extractors.presence import Presence
@@ -160,7 +160,8 @@ class Reader:
             opened = patiently(partial(self._open, stream, opening.since, until, kind), str(self.account))
         except PipelineError as error:
             return unopened(self.account, stream, error)
-        schedule.tell(self.connection, opened.lease, opening.notes if opened.page_cursor is None else ())
+        if opened.page_cursor is None:
+            warn(self.connection, opened.lease, *opening.notes)
         try:
             if ended is not None:
                 raise ended

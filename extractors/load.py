@@ -80,6 +80,8 @@ on conflict (
 """
 
 
+WARN = "update ops.extract_runs set warnings = warnings || %s::text[] where run_id = %s and lease_epoch = %s"
+
 # An index row of Postgres holds 2,704 bytes; no platform's id comes near this.
 MAX_KEY_BYTES = 1_000
 
@@ -275,3 +277,9 @@ def quarantine(
         "until": scope.until if scope else None,
     }
     connection.execute(QUARANTINE, values)
+
+
+def warn(connection: psycopg.Connection[Any], lease: Lease, *lines: str) -> None:
+    """Write beside the run what a person should know of it, though it goes on."""
+    if lines:
+        connection.execute(WARN, (list(lines), lease.run_id, lease.epoch))

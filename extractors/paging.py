@@ -10,10 +10,10 @@ from typing import Any
 import psycopg
 
 from extractors import follow
-from extractors.capabilities import WARN, Fetched, MetricRejected, Negotiation, Silence
+from extractors.capabilities import Fetched, MetricRejected, Negotiation, Silence
 from extractors.errors import ContractBroken, CursorExpired, ObjectGone
 from extractors.http import Client
-from extractors.load import Lease, Page, Question, quarantine
+from extractors.load import Lease, Page, Question, quarantine, warn
 from extractors.presence import Presence
 from extractors.shape import foreseen, withheld
 from extractors.spec import Answer, Params, Read, Record, Scope, Unread
@@ -55,7 +55,7 @@ def pages(
             if read.over is None:
                 raise
             # A competitor that is not there is a word for whoever listed it, and no reason to stop.
-            connection.execute(WARN, (f"{', '.join(step.scope.handles)}: {error.what}", lease.run_id, lease.epoch))
+            warn(connection, lease, f"{', '.join(step.scope.handles)}: {error.what}")
             fetched = None
         if fetched is None:
             yield _page(client, step, asked.scope, step.scope.now, [], None)

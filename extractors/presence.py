@@ -15,7 +15,7 @@ from psycopg import sql
 
 from extractors.errors import ObjectGone, PipelineError, Transient
 from extractors.http import Client
-from extractors.load import Lease
+from extractors.load import Lease, warn
 from extractors.spec import Read, Record, Scope, Stream, Unread
 
 CONFIRMATIONS = 2
@@ -97,8 +97,6 @@ BOOK = """
 update ops.extract_runs set calls = calls + %s, retries = retries + %s where run_id = %s and lease_epoch = %s
 """
 
-WARN = "update ops.extract_runs set warnings = warnings || %s::text where run_id = %s and lease_epoch = %s"
-
 
 @dataclass(slots=True)
 class Presence:
@@ -158,7 +156,7 @@ class Presence:
         self._miss(keys)
         shown = ", ".join(keys[:3]) + (", ..." if len(keys) > 3 else "")
         line = f"{len(keys)} asked for and not there (any more), so left out: {shown}"
-        self.connection.execute(WARN, (line, self.lease.run_id, self.lease.epoch))
+        warn(self.connection, self.lease, line)
 
     def judge(self, error: PipelineError, read: Read | None) -> None:
         """Return when the account's own node is there; throttling may hide behind "does not exist" over HTTP 400.
@@ -225,7 +223,7 @@ class Presence:
 
     def _doubt(self, count: int) -> None:
         line = f"{count} posts of the window were not listed, too many at once to be taken as deleted unseen"
-        self.connection.execute(WARN, (line, self.lease.run_id, self.lease.epoch))
+        warn(self.connection, self.lease, line)
 
     def _know(self, keys: list[str]) -> None:
         stream: Stream = self.lease.stream

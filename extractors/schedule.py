@@ -83,8 +83,6 @@ where budget = any(%s) and window_limit > 0 and window_used > window_limit * (1 
         or window_resets_at is null and updated_at > clock_timestamp() - interval '5 minutes')
 """
 
-WARN = "update ops.extract_runs set warnings = warnings || %s where run_id = %s and lease_epoch = %s"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
@@ -202,12 +200,6 @@ def is_short(
         if budget.key not in spent and (row := connection.execute(SPENT, (budget.key,)).fetchone()):
             spent[budget.key] = row
     return any(_exceeds(wanted[key], used, limit) for key, (used, limit) in spent.items())
-
-
-def tell(connection: psycopg.Connection[Any], lease: Lease, notes: Sequence[str]) -> None:
-    """Write what a person should know of the window beside the run."""
-    if notes:
-        connection.execute(WARN, (list(notes), lease.run_id, lease.epoch))
 
 
 def make_room(connection: psycopg.Connection[Any], lease: Lease, budgets: Sequence[Budget]) -> None:
