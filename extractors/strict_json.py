@@ -14,6 +14,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import accumulate
 from typing import Any
 
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -29,11 +30,35 @@ class NotStrictJson(ValueError):
     """What came is not JSON that the warehouse can hold exactly; the message says why."""
 
 
+# No platform nests a tenth of this. Met before the parser is at the end of its stack, where even a destructor fails.
+MOST_LEVELS, USUAL_LEVELS = 250, 12
+BRACKETS = dict(zip(b"[]{}", (1, -1, 1, -1), strict=True))
+NO_BRACKETS = bytes(set(range(256)) - set(BRACKETS))
+TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+
+
+def _is_too_deep(body: bytes) -> bool:
+    """Whether a body nests deeper than `MOST_LEVELS`; brackets inside texts do not count."""
+    marks = body.translate(None, NO_BRACKETS)
+    # Each round takes the innermost level away: the usual page is nothing after a handful, at the speed of C.
+    for _ in range(USUAL_LEVELS):
+        marks = marks.replace(b"[]", b"").replace(b"{}", b"")
+        if not marks:
+            return False
+    return _levels(body) > MOST_LEVELS and _levels(TEXTS.sub(b"", body)) > MOST_LEVELS
+
+
+def _levels(body: bytes) -> int:
+    return max(accumulate(map(BRACKETS.__getitem__, body.translate(None, NO_BRACKETS))), default=0)
+
+
 def parse(body: bytes) -> Any:
     """Parse a body. Raises NotStrictJson for anything that jsonb could not hold exactly.
 
     A number with a fraction or an exponent is a float where that is the same text, else a Decimal.
     """
+    if _is_too_deep(body):
+        raise NotStrictJson("nested too deeply")
     try:
         return _parse_with_headroom(body, HEADROOM)
     except RecursionError:

@@ -100,3 +100,15 @@ def test_what_is_no_json_at_all_is_refused_by_name():
 @pytest.mark.parametrize("text", ["0.10", "1.50", "123456789.123456789012345678"])
 def test_a_number_keeps_its_digits_in_the_canonical_form(text):
     assert storable_row(parse(f'{{"a": {text}}}'.encode())).text == f'{{"a":{text}}}'
+
+
+def test_levels_are_counted_before_the_parser_meets_them():
+    assert parse(b"[" * 200 + b"]" * 200) is not None
+    for deep in (b"[" * 251 + b"]" * 251, b'{"a":' * 251 + b"1" + b"}" * 251, b"[" * 100_000):
+        with pytest.raises(NotStrictJson, match="nested too deeply"):
+            parse(deep)
+
+
+def test_brackets_in_texts_are_no_levels():
+    body = json.dumps({"text": "[" * 5_000 + '"\\' + "{" * 5_000}).encode()
+    assert parse(body)["text"].count("[") == 5_000
