@@ -31,8 +31,6 @@ WEAK_CHANCE = 0.25
 SURE, LIKELY = 0.90, 0.80
 FORECAST_LIMIT = 5_000
 
-VERDICTS = ("recommend", "weak", "avoid", "no_evidence", "insufficient_data")
-
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -109,7 +107,6 @@ class Judged:
     posterior: Effects | None
     posted: NDArray[np.int64]
     raw: Array
-    usual: float
     verdicts: tuple[str, ...]
     more_posts: int | None
 
@@ -144,24 +141,24 @@ INTERVALS = ("lift", *QUANTILES, "probability_better")
 
 def judged(one: Sample, belief: Belief, *, seed: int = 0) -> Judged:
     """Return the verdict on every slot, with what the platform's businesses teach."""
-    raw, usual = _raw_means(one)
+    raw = _raw_means(one)
     if one.posts < ENOUGH_POSTS or one.found.freedom < ENOUGH_POSTS // 2:
         verdicts = ("insufficient_data",) * SLOTS
         more = max(ENOUGH_POSTS - one.posts, 1)
-        return Judged(one.posts, float("nan"), None, one.found.posted, raw, usual, verdicts, more)
+        return Judged(one.posts, float("nan"), None, one.found.posted, raw, verdicts, more)
     posterior = effects.effects(one.found, belief)
     p = chance(one, seed=seed)
     verdicts = _verdicts(posterior, p)
     settles = None if "recommend" in verdicts else _more_posts(one, posterior)
-    return Judged(one.posts, p, posterior, one.found.posted, raw, usual, verdicts, settles)
+    return Judged(one.posts, p, posterior, one.found.posted, raw, verdicts, settles)
 
 
-def _raw_means(one: Sample) -> tuple[Array, float]:
-    """Return the plain mean engagement rate of each slot, in per cent, and of all posts."""
+def _raw_means(one: Sample) -> Array:
+    """Return the plain mean engagement rate of each slot, in per cent: shape (168,)."""
     slot = one.weekday * HOURS + one.hour
     rate = np.exp(one.outcome) * 100
     counts = np.maximum(np.bincount(slot, minlength=SLOTS), 1)
-    return np.bincount(slot, weights=rate, minlength=SLOTS) / counts, float(rate.mean())
+    return np.asarray(np.bincount(slot, weights=rate, minlength=SLOTS) / counts, dtype=np.float64)
 
 
 def _verdicts(posterior: Effects, p: float) -> tuple[str, ...]:
