@@ -132,7 +132,8 @@ def _relay(base_url: str, bodies: list[bytes]) -> Iterator[str]:
             headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
             answer = session.request(self.command, base_url + self.path, data=form, headers=headers, timeout=60)
             bodies.append(answer.content)
-            self.send_response(answer.status_code)
+            # Not send_response, which would add a date of its own beside the platform's.
+            self.send_response_only(answer.status_code)
             for name, value in answer.headers.items():
                 if name.lower() in PASSED_ON or name.lower().startswith("x-"):
                     self.send_header(name, value)

@@ -14,6 +14,7 @@ import random
 import subprocess
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -100,7 +101,8 @@ def measure(server: postgres.Server, rows: int) -> list[Figure]:
         new, changed = records(count), records(count, likes=1)
         rounds = [_round(settings, page_size, new, changed) for _ in range(ROUNDS)]
         figures += _figures(page_size, rounds)
-    return [*figures, *peers.dlt_merge(settings, records(rows), median(each.new for each in rounds))]
+    new = records(rows)
+    return [*figures, *peers.dlt_merge(settings, new, lambda: _new_rate(settings, PAGE_SIZES[-1], new))]
 
 
 def _figures(page_size: int, rounds: Sequence[Round]) -> Iterator[Figure]:
@@ -120,11 +122,22 @@ def _figures(page_size: int, rounds: Sequence[Round]) -> Iterator[Figure]:
 
 def _round(settings: Settings, page_size: int, new: Sequence[Record], changed: Sequence[Record]) -> Round:
     bulk, paged = _copy_rate(settings, new, len(new)), _copy_rate(settings, new, page_size)
+    with _emptied(settings) as connection:
+        first, second, third = (_land(connection, page_size, batch) for batch in (new, new, changed))
+    return Round(bulk, paged, first, second, third)
+
+
+def _new_rate(settings: Settings, page_size: int, new: Sequence[Record]) -> float:
+    with _emptied(settings) as connection:
+        return _land(connection, page_size, new)
+
+
+@contextmanager
+def _emptied(settings: Settings) -> Iterator[psycopg.Connection]:
     with settings.warehouse.connect() as connection:
         connection.autocommit = True
         connection.execute("truncate raw.twitter__posts, ops.extract_runs, ops.cursors, ops.quarantine cascade")
-        first, second, third = (_land(connection, page_size, batch) for batch in (new, new, changed))
-    return Round(bulk, paged, first, second, third)
+        yield connection
 
 
 def _copy_rate(settings: Settings, new: Sequence[Record], page_size: int) -> float:
