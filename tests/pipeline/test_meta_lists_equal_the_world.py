@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from simulator import remarks, rivals, stories
+from tests.pipeline.compare import assert_same
 from tests.pipeline.conftest import Built
-from tests.pipeline.test_marts_equal_the_world import assert_same
 
 NAVIGATION = {
     "tap_forward": "taps_forward",

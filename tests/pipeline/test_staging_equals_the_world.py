@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from simulator import competitors, social_truth
+from tests.pipeline.compare import assert_same
 from tests.pipeline.conftest import Built
-from tests.pipeline.test_marts_equal_the_world import assert_same
 
 COMMENT = ["business_id", "account_id", "platform", "post_id", "parent_comment_id", "commented_at", "text", "likes"]
 
