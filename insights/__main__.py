@@ -20,6 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser("run", help="recompute best times and hashtag lifts from core into core")
     calibrating = commands.add_parser("calibrate", help="measure the advice on simulated accounts of known truth")
     calibrating.add_argument("--accounts", type=int, default=1_000, metavar="N", help="accounts per row (1000)")
+    calibrating.add_argument("--seed", type=int, default=2, metavar="N", help="of the random accounts (2)")
     calibrating.add_argument("--write", type=Path, metavar="FILE", help="replace the tables in this page")
     options = parser.parse_args(arguments)
     try:
@@ -41,7 +42,7 @@ def _run() -> int:
 def _calibrate(options: argparse.Namespace) -> int:
     from insights.tables import tables, written_into
 
-    found = tables(options.accounts)
+    found = tables(options.accounts, options.seed)
     if options.write:
         options.write.write_text(written_into(options.write.read_text(encoding="utf-8"), found), encoding="utf-8")
     print(found)

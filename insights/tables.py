@@ -30,16 +30,16 @@ TAGS = {
 }
 
 
-def tables(accounts: int) -> str:
+def tables(accounts: int, seed: int) -> str:
     """Return all tables, measured on `accounts` simulated accounts per row; progress goes to stderr."""
-    parts = [f"{accounts:,} accounts per row, seed 1."]
+    parts = [f"{accounts:,} accounts per row, seed {seed}."]
     for pool, how in ((True, "accounts of one platform, learning from each other"), (False, "each account alone")):
         for effect, (hour, weekday) in EFFECTS.items():
             parts.append(f"\n**Best times, {_named(effect, hour, weekday)}; {how}**\n")
-            parts.append(_table(TIMES, _rows(effect, accounts, pool=pool)))
+            parts.append(_table(TIMES, _rows(effect, accounts, seed, pool=pool)))
     for true_tags in (0, TRUE_TAGS):
         parts.append(f"\n**Hashtags: 40 tags, {true_tags} of them with a true effect of +42 %**\n")
-        parts.append(_table(TAGS, (_noted(measure_hashtags(posts, accounts, true_tags)) for posts in SIZES)))
+        parts.append(_table(TAGS, _tag_rows(accounts, true_tags, seed)))
     return "\n".join(parts)
 
 
@@ -47,8 +47,12 @@ def _named(effect: str, hour: float, weekday: float) -> str:
     return "no effect" if not hour else f"{effect} effect (hour sd {hour:.0%}, weekday sd {weekday:.0%})"
 
 
-def _rows(effect: str, accounts: int, *, pool: bool) -> Iterable[Mapping[str, float]]:
-    return (_noted(measure(effect, posts, accounts, pool=pool)) for posts in SIZES)
+def _rows(effect: str, accounts: int, seed: int, *, pool: bool) -> Iterable[Mapping[str, float]]:
+    return (_noted(measure(effect, posts, accounts, pool=pool, seed=seed)) for posts in SIZES)
+
+
+def _tag_rows(accounts: int, true_tags: int, seed: int) -> Iterable[Mapping[str, float]]:
+    return (_noted(measure_hashtags(posts, accounts, true_tags, seed=seed)) for posts in SIZES)
 
 
 def _noted(row: Mapping[str, float]) -> Mapping[str, float]:
