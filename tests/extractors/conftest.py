@@ -96,21 +96,28 @@ def undisturbed(
     """A maker of the reference: another warehouse, read at the given instants from the same world without a fault."""
 
     def read(*platforms: str, at: Sequence[datetime] = (ANCHOR,), **asked: object) -> dict[str, str]:
-        accounts = tmp_path / "undisturbed.yml"
-        accounts.write_text(world.accounts_yaml())
-        with Simulator(world, now=at[0]) as calm:
-            env = {**new_database(migrated_template), **calm.environment()}
-            load(Settings.from_environment(env), accounts)
-            for instant in at:
-                calm.clock.set(instant)
-                settings = Settings.from_environment({**env, "PIPELINE_NOW": instant.isoformat()})
-                for platform in platforms or ("linkedin", "twitter", "facebook", "instagram"):
-                    for account in due_accounts(settings, platform):
-                        results = extract_account(settings, account, **asked)
-                        assert not [result.error for result in results if result.error]
-        return env
+        return read_calmly(new_database(migrated_template), world, tmp_path, *platforms, at=at, **asked)
 
     return read
+
+
+def read_calmly(
+    database: dict[str, str], world: World, folder: Path, *platforms: str, at: Sequence[datetime], **asked: object
+) -> dict[str, str]:
+    """Read a world into a migrated database, at each of the instants, without any fault."""
+    accounts = folder / "undisturbed.yml"
+    accounts.write_text(world.accounts_yaml())
+    with Simulator(world, now=at[0]) as calm:
+        env = {**database, **calm.environment()}
+        load(Settings.from_environment(env), accounts)
+        for instant in at:
+            calm.clock.set(instant)
+            settings = Settings.from_environment({**env, "PIPELINE_NOW": instant.isoformat()})
+            for platform in platforms or ("linkedin", "twitter", "facebook", "instagram"):
+                for account in due_accounts(settings, platform):
+                    results = extract_account(settings, account, **asked)
+                    assert not [result.error for result in results if result.error]
+    return env
 
 
 @contextmanager
