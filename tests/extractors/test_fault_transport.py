@@ -1,6 +1,6 @@
 """Faults of group A, each in the middle of an extraction: a raw socket stands between the client and the simulator.
 
-What is healed by a retry ends well in the same run; what is not fails the account in one line, and the next run has all.
+What a retry heals ends well in the same run; what it does not fails the account in one line, and the next run has all.
 """
 
 from __future__ import annotations
