@@ -20,8 +20,7 @@ from simulator.server import Simulator
 from simulator.wire.twitter import snowflake
 from simulator.world import World, build_world
 from tests.aftermath import assert_ledger_explains
-from tests.extractors.conftest import ANCHOR
-from tests.extractors.survival import Survival, survival  # noqa: F401 - a fixture
+from tests.extractors.conftest import ANCHOR, Survival
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
@@ -52,7 +51,7 @@ def log_in_again(environment: dict[str, str], simulator: Simulator, credential: 
 
 
 @pytest.mark.fault("B02")
-def test_accounts_of_one_dead_token_renew_it_once_and_all_land(survival: Survival):  # noqa: F811
+def test_accounts_of_one_dead_token_renew_it_once_and_all_land(survival: Survival):
     from extractors.crew import Crew
     from extractors.extract import Asked, due_accounts
 
@@ -67,7 +66,7 @@ def test_accounts_of_one_dead_token_renew_it_once_and_all_land(survival: Surviva
 
 
 @pytest.mark.fault("B03")
-def test_a_pair_lost_on_its_way_asks_a_person_and_after_the_login_everything_lands(survival: Survival):  # noqa: F811
+def test_a_pair_lost_on_its_way_asks_a_person_and_after_the_login_everything_lands(survival: Survival):
     survival.simulator.vault.set_state("twitter_nordlicht", "expired")
     survival.simulator.faults.add("connection_reset", platform="twitter", path_contains="/2/oauth2/token")
     for _ in range(2):
@@ -78,7 +77,7 @@ def test_a_pair_lost_on_its_way_asks_a_person_and_after_the_login_everything_lan
 
 
 @pytest.mark.fault("B04")
-def test_the_end_of_a_token_is_told_while_everything_still_lands(survival: Survival):  # noqa: F811
+def test_the_end_of_a_token_is_told_while_everything_still_lands(survival: Survival):
     name = "AIRFLOW_CONN_META_HUDSON"
     kept = json.loads(survival.environment[name])
     kept["extra"] = {**kept.get("extra", {}), "expires_at": (datetime.now(UTC) + 6 * DAY).isoformat()}
@@ -91,7 +90,7 @@ def test_the_end_of_a_token_is_told_while_everything_still_lands(survival: Survi
 
 @pytest.mark.fault("B05")
 @pytest.mark.parametrize("platform", ["linkedin", "twitter", "facebook", "instagram"])
-def test_a_permission_that_comes_back_brings_all_that_was_missed(survival: Survival, platform: str):  # noqa: F811
+def test_a_permission_that_comes_back_brings_all_that_was_missed(survival: Survival, platform: str):
     lost = next(one.account_id for one in survival.simulator.world.accounts if one.platform == platform)
     survival.simulator.faults.add("permission_lost", platform=platform, path_contains=lost, times=99)
     assert set(survival.read(platform, streams=["posts"])) == {"PermissionLost"}
@@ -101,7 +100,7 @@ def test_a_permission_that_comes_back_brings_all_that_was_missed(survival: Survi
 
 
 @pytest.mark.fault("B08")
-def test_a_deleted_post_keeps_its_last_version_and_no_other_post_is_touched(survival: Survival):  # noqa: F811
+def test_a_deleted_post_keeps_its_last_version_and_no_other_post_is_touched(survival: Survival):
     world = survival.simulator.world
     account = next(one for one in world.accounts if one.platform == "facebook")
     gone = next(post.post_id for post in world.listed(account, ANCHOR) if post.created_at > ANCHOR - 27 * DAY)
@@ -115,7 +114,7 @@ def test_a_deleted_post_keeps_its_last_version_and_no_other_post_is_touched(surv
 
 
 @pytest.mark.fault("B14")
-def test_a_list_that_moves_while_it_is_paged_is_read_whole(survival: Survival):  # noqa: F811
+def test_a_list_that_moves_while_it_is_paged_is_read_whole(survival: Survival):
     world = survival.simulator.world
     account = next(one for one in world.accounts if one.platform == "facebook")
     later, listed = ANCHOR + timedelta(seconds=60), [post.post_id for post in world.listed(account, ANCHOR)]
@@ -145,7 +144,7 @@ class TestEqualInstants:
         return replace(model, post_id=post_id, created_at=at, published_at=at, payload=payload)
 
     @pytest.mark.fault("B15")
-    def test_posts_of_one_instant_across_the_edge_of_a_page_all_land_once(self, survival: Survival):  # noqa: F811
+    def test_posts_of_one_instant_across_the_edge_of_a_page_all_land_once(self, survival: Survival):
         survival.simulator.faults.add("connection_reset", platform="twitter", path_contains="pagination_token", times=9)
         assert set(survival.read("twitter", streams=["posts"])) == {"Transient"}
         survival.simulator.faults.clear()
@@ -154,7 +153,7 @@ class TestEqualInstants:
 
 
 @pytest.mark.fault("B16")
-def test_a_post_made_during_the_run_is_there_with_the_next_at_the_latest(survival: Survival):  # noqa: F811
+def test_a_post_made_during_the_run_is_there_with_the_next_at_the_latest(survival: Survival):
     later = ANCHOR + 2 * DAY
     survival.simulator.faults.add(
         "time_passes", platform="facebook", path_contains="after=", seconds=(later - ANCHOR).total_seconds()
@@ -166,7 +165,7 @@ def test_a_post_made_during_the_run_is_there_with_the_next_at_the_latest(surviva
 
 @pytest.mark.fault("B17")
 @pytest.mark.parametrize("minutes", [-10, 10])
-def test_a_platform_whose_clock_is_ten_minutes_off_loses_nothing(survival: Survival, minutes: int):  # noqa: F811
+def test_a_platform_whose_clock_is_ten_minutes_off_loses_nothing(survival: Survival, minutes: int):
     survival.simulator.clock.set(ANCHOR + timedelta(minutes=minutes))
     results = survival.extract("facebook", streams=["posts"], now=ANCHOR)
     assert not [each.error for each in results if each.error]
@@ -174,7 +173,7 @@ def test_a_platform_whose_clock_is_ten_minutes_off_loses_nothing(survival: Survi
 
 
 @pytest.mark.fault("B19")
-def test_what_x_tells_for_thirty_days_alone_is_kept_when_it_stops(survival: Survival):  # noqa: F811
+def test_what_x_tells_for_thirty_days_alone_is_kept_when_it_stops(survival: Survival):
     assert survival.read("twitter", streams=["posts", "post_metrics"]) == []
     late = ANCHOR + 31 * DAY
     assert survival.read("twitter", late, streams=["posts", "post_metrics"]) == []
@@ -183,7 +182,7 @@ def test_what_x_tells_for_thirty_days_alone_is_kept_when_it_stops(survival: Surv
 
 @pytest.mark.fault("A06")
 def test_a_page_that_is_nearly_used_up_waits_and_has_all(
-    survival: Survival,  # noqa: F811
+    survival: Survival,
     undisturbed: Callable[..., dict[str, str]],
 ):
     survival.simulator.faults.add("rate_limited", platform="facebook", path_contains="published_posts", minutes=9)

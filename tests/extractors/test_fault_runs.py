@@ -22,8 +22,7 @@ from extractors.settings import Settings
 from simulator.server import Simulator
 from simulator.world import World, build_world
 from tests.conftest import ROOT
-from tests.extractors.conftest import ANCHOR, pass_time
-from tests.extractors.survival import Survival, survival  # noqa: F401 - a fixture
+from tests.extractors.conftest import ANCHOR, Survival, pass_time
 
 DAY = timedelta(days=1)
 
@@ -39,7 +38,7 @@ def accounts(case: Survival, *platforms: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.fault("D01")
-def test_a_task_tried_again_reads_what_its_first_try_left(survival: Survival):  # noqa: F811
+def test_a_task_tried_again_reads_what_its_first_try_left(survival: Survival):
     origin = Origin(key="extract_facebook/scheduled__1")
     survival.simulator.faults.add("http_500", platform="facebook", path_contains="after=", times=4)
     assert survival.read("facebook", streams=["posts"], origin=origin) == ["Transient"]
@@ -55,7 +54,7 @@ def test_a_task_tried_again_reads_what_its_first_try_left(survival: Survival):  
 
 
 @pytest.mark.fault("D03")
-def test_a_task_that_was_started_twice_reads_as_one(survival: Survival):  # noqa: F811
+def test_a_task_that_was_started_twice_reads_as_one(survival: Survival):
     origin, who = Origin(key="extract_twitter/scheduled__1"), accounts(survival, "twitter")
     survival.simulator.faults.add("slow_10s", platform="twitter", times=6, seconds=0.2)
     asked = {"streams": ["posts"], "origin": origin}
@@ -77,7 +76,7 @@ def test_a_task_that_was_started_twice_reads_as_one(survival: Survival):  # noqa
         {"until": date(2099, 1, 1), "since": date(2000, 1, 1)},
     ],
 )
-def test_a_run_by_hand_with_a_strange_range_reads_what_there_is(survival: Survival, asked: dict[str, date]):  # noqa: F811
+def test_a_run_by_hand_with_a_strange_range_reads_what_there_is(survival: Survival, asked: dict[str, date]):
     assert survival.read("facebook", streams=["posts"], **asked) == []
     ends = survival.connection.execute("select distinct window_until from ops.extract_runs").fetchall()
     assert ends == [(ANCHOR,)], "nothing is read of what has not come"
@@ -85,7 +84,7 @@ def test_a_run_by_hand_with_a_strange_range_reads_what_there_is(survival: Surviv
 
 
 @pytest.mark.fault("D07")
-def test_ten_days_without_a_run_leave_no_hole(survival: Survival):  # noqa: F811
+def test_ten_days_without_a_run_leave_no_hole(survival: Survival):
     before = ANCHOR - 10 * DAY
     survival.simulator.clock.set(before)
     assert survival.read("facebook", before, streams=["account_daily"]) == []
@@ -94,7 +93,7 @@ def test_ten_days_without_a_run_leave_no_hole(survival: Survival):  # noqa: F811
 
 
 @pytest.mark.fault("D10")
-def test_accounts_that_wait_for_a_platform_s_limit_hold_up_no_other_platform(survival: Survival):  # noqa: F811
+def test_accounts_that_wait_for_a_platform_s_limit_hold_up_no_other_platform(survival: Survival):
     survival.connection.execute(
         "insert into ops.rate_budgets (budget, blocked_until, blocked_reason) "
         "select 'facebook:' || account_id, now() + interval '100 s', 'it said so' from ops.accounts "
@@ -111,7 +110,7 @@ def test_accounts_that_wait_for_a_platform_s_limit_hold_up_no_other_platform(sur
 
 
 @pytest.mark.fault("D11")
-def test_an_account_that_fails_is_alone_and_has_all_when_it_is_mended(survival: Survival):  # noqa: F811
+def test_an_account_that_fails_is_alone_and_has_all_when_it_is_mended(survival: Survival):
     survival.simulator.vault.set_state("twitter_nordlicht", "revoked")
     done = list(crew(survival, streams=["profile", "posts"]).read(accounts(survival, "twitter")))
     (failed,) = [each for each in done if each.errors]
@@ -129,7 +128,7 @@ def program(case: Survival, *arguments: str, **variables: str) -> subprocess.Pop
 
 
 @pytest.mark.fault("D14")
-def test_an_extraction_asks_nothing_of_airflow_s_own_database(survival: Survival):  # noqa: F811
+def test_an_extraction_asks_nothing_of_airflow_s_own_database(survival: Survival):
     nowhere = "postgresql+psycopg2://nobody:nothing@127.0.0.1:1/none"
     with program(survival, "-c", PROGRAM, "linkedin", AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=nowhere) as run:
         output, errors = run.communicate(timeout=120)
@@ -139,7 +138,7 @@ def test_an_extraction_asks_nothing_of_airflow_s_own_database(survival: Survival
 
 
 @pytest.mark.fault("D15")
-def test_a_command_asked_to_end_finishes_its_page_and_the_next_has_the_rest(survival: Survival):  # noqa: F811
+def test_a_command_asked_to_end_finishes_its_page_and_the_next_has_the_rest(survival: Survival):
     survival.simulator.faults.add("slow_10s", platform="facebook", times=99, seconds=0.4)
     with program(survival, "-m", "extractors", "run", "--platform", "facebook", "--stream", "posts") as run:
         while len(survival.simulator.calls) < 2:
@@ -183,7 +182,7 @@ time.time = lambda: was() + 3600 * {hours} - 60 * next(looks)
 
 @pytest.mark.fault("D16", "B17")
 @pytest.mark.parametrize("hours", [-3, 3])
-def test_a_worker_whose_clock_is_wrong_and_jumps_back_stores_the_same(survival: Survival, hours: int):  # noqa: F811
+def test_a_worker_whose_clock_is_wrong_and_jumps_back_stores_the_same(survival: Survival, hours: int):
     survival.simulator.faults.add("rate_limited", platform="facebook", path_contains="published_posts", minutes=600)
     with program(survival, "-c", WRONG_CLOCK.format(hours=hours) + PROGRAM, "facebook") as run:
         output, errors = run.communicate(timeout=120)
@@ -208,14 +207,7 @@ CALENDAR = {
 class TestCalendar:
     """Day by day over an edge of the calendar, the same is stored as by one run behind it."""
 
-    @pytest.fixture(
-        params=[
-            pytest.param("clocks go back in California", marks=pytest.mark.fault("D08")),
-            pytest.param("clocks go forward in Europe", marks=pytest.mark.fault("D08")),
-            pytest.param("the year ends in ISO week 53", marks=pytest.mark.fault("D09")),
-            pytest.param("a leap day", marks=pytest.mark.fault("D09")),
-        ]
-    )
+    @pytest.fixture(params=CALENDAR)
     def world(self, request: pytest.FixtureRequest) -> World:
         return build_world(seed=7, anchor=CALENDAR[request.param], scale=0.02)
 
@@ -228,7 +220,7 @@ class TestCalendar:
     @pytest.mark.fault("D08", "D09")
     def test_daily_runs_over_an_edge_of_the_calendar_leave_no_hole_and_no_double(
         self,
-        survival: Survival,  # noqa: F811
+        survival: Survival,
         world: World,
         platform: str,
     ):

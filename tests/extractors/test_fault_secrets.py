@@ -12,8 +12,7 @@ from extractors.sealing import new_key
 from simulator.server import Simulator
 from simulator.world import World
 from tests.aftermath import assert_ledger_explains, assert_survived
-from tests.extractors.conftest import ANCHOR
-from tests.extractors.survival import Survival, survival  # noqa: F401 - a fixture
+from tests.extractors.conftest import ANCHOR, Survival
 
 MOVES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 PLATFORMS = ("linkedin", "twitter", "facebook", "instagram")
@@ -34,7 +33,7 @@ def environment(environment: dict[str, str], simulator: Simulator) -> dict[str, 
 @pytest.mark.fault("G01", "G15")
 @pytest.mark.parametrize("platform", ["linkedin", "twitter", "facebook"])
 def test_a_token_and_control_characters_that_a_platform_quotes_are_nowhere(
-    survival: Survival,  # noqa: F811
+    survival: Survival,
     platform: str,
 ):
     survival.simulator.faults.add("token_quoted", platform=platform, times=99)
@@ -48,7 +47,7 @@ def test_a_token_and_control_characters_that_a_platform_quotes_are_nowhere(
 
 
 @pytest.mark.fault("G02")
-def test_a_tenant_with_names_that_want_to_be_sql_fails_alone(survival: Survival):  # noqa: F811
+def test_a_tenant_with_names_that_want_to_be_sql_fails_alone(survival: Survival):
     evil = "x'); drop table ops.accounts; --%s{}"
     survival.connection.execute(
         "insert into ops.businesses (business_id, name, timezone) values (99, %s, 'UTC')", [evil]
@@ -65,7 +64,7 @@ def test_a_tenant_with_names_that_want_to_be_sql_fails_alone(survival: Survival)
 
 @pytest.mark.fault("G10")
 @pytest.mark.parametrize("location", ["http://169.254.169.254/latest/meta-data", "http://127.0.0.1:{port}/"])
-def test_an_address_inside_that_an_answer_names_is_never_called(survival: Survival, location: str):  # noqa: F811
+def test_an_address_inside_that_an_answer_names_is_never_called(survival: Survival, location: str):
     with socket.create_server(("127.0.0.1", 0)) as inside:
         inside.setblocking(False)
         survival.simulator.faults.add(
@@ -80,7 +79,7 @@ def test_an_address_inside_that_an_answer_names_is_never_called(survival: Surviv
 
 
 @pytest.fixture
-def renewed(survival: Survival) -> Survival:  # noqa: F811
+def renewed(survival: Survival) -> Survival:
     """Two X tokens were renewed, so their pairs lie sealed in the warehouse."""
     for credential in ("twitter_nordlicht", "twitter_himal"):
         survival.simulator.vault.set_state(credential, "expired")

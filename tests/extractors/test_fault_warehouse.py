@@ -8,13 +8,13 @@ from extractors.crew import Crew
 from extractors.errors import WarehouseUnavailable
 from extractors.extract import Asked, due_accounts
 from extractors.settings import Settings
-from tests.extractors.survival import Survival, survival  # noqa: F401 - a fixture
+from tests.extractors.conftest import Survival
 
 DEADLOCKS = "select deadlocks from pg_stat_database where datname = current_database()"
 
 
 @pytest.mark.fault("C06")
-def test_all_accounts_at_once_meet_in_no_deadlock(survival: Survival):  # noqa: F811
+def test_all_accounts_at_once_meet_in_no_deadlock(survival: Survival):
     settings = Settings.from_environment(survival.environment)
     accounts = [each for platform in ("facebook", "instagram") for each in due_accounts(settings, platform)]
     for _ in range(3):
@@ -26,7 +26,7 @@ def test_all_accounts_at_once_meet_in_no_deadlock(survival: Survival):  # noqa: 
 
 
 @pytest.mark.fault("C19")
-def test_runs_leave_no_dead_row_in_raw_and_no_temporary_file(survival: Survival):  # noqa: F811
+def test_runs_leave_no_dead_row_in_raw_and_no_temporary_file(survival: Survival):
     for _ in range(2):
         assert survival.read("twitter", streams=["posts"]) == []
     survival.connection.execute("select pg_stat_force_next_flush()")
@@ -38,7 +38,7 @@ def test_runs_leave_no_dead_row_in_raw_and_no_temporary_file(survival: Survival)
 
 
 @pytest.mark.fault("C21")
-def test_a_constraint_dropped_by_hand_stops_every_run_until_it_is_made_again(survival: Survival):  # noqa: F811
+def test_a_constraint_dropped_by_hand_stops_every_run_until_it_is_made_again(survival: Survival):
     dropped, name = "drop index ops.extract_runs_one_running", "extract_runs_one_running"
     row = survival.connection.execute("select pg_get_indexdef(%s::regclass)", (f"ops.{name}",)).fetchone()
     survival.connection.execute(dropped)
