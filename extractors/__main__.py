@@ -18,6 +18,7 @@ import psycopg
 
 from extractors import accounts, credential_commands, drift, expiry, quarantine, redaction, status
 from extractors.crew import WORKERS, Crew
+from extractors.erase import erase
 from extractors.errors import ConfigurationError, PipelineError, WarehouseUnavailable
 from extractors.extract import Asked, chosen_streams
 from extractors.migrate import migrate
@@ -90,6 +91,10 @@ def _parser() -> argparse.ArgumentParser:
             )
         if name == "status":
             command.add_argument("--problems", action="store_true", help="only what needs a look")
+    erasing = _command(commands, "erase", "delete what is stored; the accounts stay, disabled", _erase)
+    erasing.add_argument("--business", type=int, required=True, metavar="ID", help="of this business")
+    erasing.add_argument("--platform", choices=list(PLATFORMS), help="only of this platform")
+    erasing.add_argument("--post", metavar="ID", help="only this post and what is below it; no account is disabled")
     _quarantine_commands(commands)
     credential_commands.add_commands(commands, _command)
     drifting = _command(commands, "drift", "fields the platforms added, changed in type, or stopped sending", _drift)
@@ -205,6 +210,12 @@ def _status(settings: Settings, options: argparse.Namespace) -> int:
         tokens = expiry.concerns(expiry.standings(connection, settings, options.platform, options.business))
     shown = [line for line in lines if line.todo is not None or line.warnings] if options.problems else lines
     _say(options, [line.as_dict() for line in shown], "\n".join([status.report(shown, of=len(lines)), *tokens]))
+    return OK
+
+
+def _erase(settings: Settings, options: argparse.Namespace) -> int:
+    erased = erase(settings, options.business, options.platform, options.post)
+    _say(options, asdict(erased), str(erased))
     return OK
 
 

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import psycopg
 import yaml
 
+from extractors import aliases
 from extractors.errors import ConfigurationError, WarehouseUnavailable
 from extractors.registry import PLATFORMS
 from extractors.settings import Settings
@@ -37,6 +38,8 @@ class Business:
     name: str
     timezone: str
     accounts: tuple[tuple[str, str, str], ...]
+    #: Platform, account id, and an id it had before.
+    formers: tuple[tuple[str, str, str], ...]
     competitors: tuple[tuple[str, str], ...]
 
 
@@ -126,24 +129,37 @@ class _Reader:
     def business(self, node: Node) -> Business:
         required = {"business_id", "name", "timezone", "accounts"}
         fields = self.fields(node, required, required | {"competitors"})
-        accounts = [self.account(each) for each in self.items(fields["accounts"], "accounts")]
+        nodes = self.items(fields["accounts"], "accounts")
+        accounts = [self.account(each) for each in nodes]
         competitors = self.items(fields["competitors"], "competitors") if "competitors" in fields else []
         return Business(
             business_id=self.integer(fields["business_id"], "business_id"),
             name=self.text(fields["name"], "name"),
             timezone=self.timezone(fields["timezone"]),
             accounts=tuple(accounts),
+            formers=tuple(
+                (platform, account_id, former)
+                for node, (platform, account_id, _) in zip(nodes, accounts, strict=True)
+                for former in self.formers(node)
+            ),
             competitors=tuple(self.competitor(each) for each in competitors),
         )
 
     def account(self, node: Node) -> tuple[str, str, str]:
         names = {"platform", "account_id", "credential"}
-        fields = self.fields(node, names, names)
-        account_id = fields["account_id"]
-        if isinstance(account_id, yaml.ScalarNode) and account_id.tag != "tag:yaml.org,2002:str":
-            raise self.error(account_id, f"account_id {account_id.value} needs quotes: platform ids are texts")
+        fields = self.fields(node, names, names | {"formerly"})
         credential = self.text(fields["credential"], "credential")
-        return self.platform(fields["platform"]), self.text(account_id, "account_id"), credential
+        return self.platform(fields["platform"]), self.account_id(fields["account_id"], "account_id"), credential
+
+    def formers(self, node: Node) -> list[str]:
+        """The ids an account had before."""
+        lists = [value for key, value in node.value if key.value == "formerly"]
+        return [self.account_id(each, "formerly") for found in lists for each in self.items(found, "formerly")]
+
+    def account_id(self, node: Node, name: str) -> str:
+        if isinstance(node, yaml.ScalarNode) and node.tag != "tag:yaml.org,2002:str":
+            raise self.error(node, f"{name} {node.value} needs quotes: platform ids are texts")
+        return self.text(node, name)
 
     def competitor(self, node: Node) -> tuple[str, str]:
         fields = self.fields(node, {"platform", "handle"}, {"platform", "handle"})
@@ -209,8 +225,10 @@ class _Reader:
 
 def _identities(business: Business) -> Iterator[str]:
     yield f"business {business.business_id}"
-    for platform, account_id, _ in business.accounts:
+    for platform, account_id, *_ in business.accounts:
         yield f"{platform} account {account_id} of business {business.business_id}"
+    for platform, _, former in business.formers:
+        yield f"{platform} account {former} of business {business.business_id}"
 
 
 def _upsert(connection: psycopg.Connection[Any], business: Business) -> None:
@@ -233,6 +251,9 @@ def _upsert(connection: psycopg.Connection[Any], business: Business) -> None:
             """,
             (business.business_id, platform, account_id, credential),
         )
+    for platform, account_id, _ in business.accounts:
+        formers = [former for *whose, former in business.formers if whose == [platform, account_id]]
+        aliases.load(connection, business.business_id, platform, account_id, formers)
     for platform, handle in business.competitors:
         connection.execute(
             "insert into ops.competitors (business_id, platform, handle) values (%s, %s, %s) on conflict do nothing",

@@ -89,6 +89,24 @@ class ObjectGone(PipelineError):
     action = "check the account id"
 
 
+class AccountMoved(PipelineError):
+    """The account has another id by now, after a merge or a move; only a person can say that it is the same one."""
+
+    action = "write the new account id"
+    #: Nothing in an error that the ledger remembers.
+    new_id = ""
+
+    def __init__(self, what: str, remedy: str, new_id: str) -> None:
+        super().__init__(what, remedy)
+        self.new_id = new_id
+
+
+class Disconnected(PipelineError):
+    """The account was disabled while it was read, by its tenant or an erasure: nothing more of it is stored."""
+
+    action = "nothing, unless the account should be read"
+
+
 class ContractBroken(PipelineError):
     """The answer is not what the platform documents; docs/runbook.md#contract says how to look at it."""
 

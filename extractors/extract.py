@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from typing import Any
@@ -12,11 +12,20 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 
-from extractors import ledger, redaction, schedule
+from extractors import aliases, erase, ledger, redaction, schedule
 from extractors.accounts import enabled_accounts
 from extractors.capabilities import Silence
 from extractors.credentials import Grant
-from extractors.errors import ConfigurationError, PipelineError, PutOff, Stopped, TokenDead, WarehouseUnavailable
+from extractors.errors import (
+    AccountMoved,
+    ConfigurationError,
+    Disconnected,
+    PipelineError,
+    PutOff,
+    Stopped,
+    TokenDead,
+    WarehouseUnavailable,
+)
 from extractors.http import Client
 from extractors.limiter import Limiter
 from extractors.load import Lease, land, warn
@@ -29,6 +38,9 @@ from extractors.settings import Settings
 from extractors.spec import Account, Platform, Record, Scope, Stream, Unread
 from extractors.steps import DONE, remaining, steps
 from extractors.stopping import Stop
+
+#: What one stream finds out for all streams of its account.
+ENDS_THE_ACCOUNT = (AccountMoved, ConfigurationError, Disconnected, Stopped, TokenDead)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,12 +145,12 @@ class Reader:
     client: Client | None = None
 
     def read(self) -> Iterator[RunResult]:
-        """Read stream after stream. A dead token or a missing credential ends the account, and each ledger says so."""
+        """Read stream after stream. What concerns them all, such as a dead token, ends the account."""
         ended: PipelineError | None = None
         for stream in chosen_streams(find_platform(self.account.platform), self.asked.streams):
             found = ledger.settled(self.connection, self.account, stream, self.asked.origin)
             result = self._settled(stream, found) if found else self._read_stream(stream, ended)
-            if isinstance(result.error, TokenDead | ConfigurationError | Stopped):
+            if isinstance(result.error, ENDS_THE_ACCOUNT):
                 ended = result.error
             yield result
 
@@ -147,7 +159,7 @@ class Reader:
         return ledger_result(self.connection, lease, found.error)
 
     def _read_stream(self, stream: Stream, ended: PipelineError | None) -> RunResult:
-        if isinstance(ended, Stopped):
+        if isinstance(ended, Stopped | Disconnected):
             return unopened(self.account, stream, ended)
         now, asked = self.settings.now, self.asked
         until = min(_midnight_after(asked.until, self.account), now) if asked.until else now
@@ -170,6 +182,8 @@ class Reader:
             reason = raised.later if isinstance(raised, PutOff) else raised
             tally = self.client.tally if self.client else None
             calls, retries = tally.take() if tally else (0, 0)
+            if isinstance(reason, AccountMoved) and reason.new_id:
+                aliases.note(self.connection, self.account, reason.new_id)
             ledger.fail(self.connection, opened.lease, reason, calls=calls, retries=retries)
             return ledger_result(self.connection, opened.lease, reason)
         ledger.complete(self.connection, opened.lease)
@@ -200,8 +214,12 @@ class Reader:
         todo = steps(self.connection, stream, scope, asked)
         silence = Silence(self.connection, scope)
         presence = Presence(self.connection, client, opened.lease, scope, is_judging=opened.page_cursor is None)
+        erased = erase.erased_posts(self.connection, self.account, stream.name)
         for step, params in remaining(todo, opened.page_cursor):
-            for page in pages(client, step, params, self.connection, opened.lease, silence, presence):
+            for found in pages(client, step, params, self.connection, opened.lease, silence, presence):
+                page = replace(found, records=erase.without(found.records, erased))
+                if stream.name == "profile":
+                    aliases.check_id(self.account, page.records)
                 patiently(partial(land, self.connection, opened.lease, page), str(self.account))
                 if page.next_cursor != DONE:
                     self.stop.check(str(self.account))
@@ -237,6 +255,8 @@ def ledger_result(connection: psycopg.Connection[Any], lease: Lease, error: Pipe
         "select state, listed, stored, unchanged, quarantined, calls, warnings from ops.extract_runs where run_id = %s",
         (lease.run_id,),
     ).fetchone()
+    if row is None and isinstance(error, Disconnected):
+        return unopened(lease.account, lease.stream, error)
     if row is None:
         raise AssertionError(f"run {lease.run_id} left the ledger")
     state, listed, stored, unchanged, quarantined, calls, warnings = row

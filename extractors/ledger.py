@@ -10,8 +10,9 @@ from typing import Any
 
 import psycopg
 
+from extractors import aliases
 from extractors.errors import PASSING, AlreadyRunning, PipelineError, RetryLater, Stopped, named, remembered
-from extractors.load import Lease
+from extractors.load import Lease, check_enabled
 from extractors.spec import Account, Stream
 
 # A lease ends when its time is over, or at once when the database session of its holder is gone. Other roles' sessions
@@ -167,7 +168,7 @@ def open_run(
     """Take up an interrupted run of the same window, or begin a new one.
 
     A backfill in the way is asked to step aside, and waited for. Raises AlreadyRunning while another process holds the
-    stream of this account, or has just read it for this origin.
+    stream of this account, or has just read it for this origin, and Disconnected for an account that was disabled.
     """
     values: dict[str, Any] = {
         "run_id": str(uuid.uuid4()),
@@ -186,8 +187,10 @@ def open_run(
     }
     if kind != "asked":
         _ask_for_room(connection, values)
-    quarantined = _quarantined_runs(connection, values)
+    former_ids = aliases.formers(connection, account)
+    quarantined = _quarantined_runs(connection, {**values, "account_ids": [account.account_id, *former_ids]})
     with connection.transaction():
+        check_enabled(connection, account)
         found = connection.execute(RESUMABLE, values).fetchone()
         if found is None:
             connection.execute(ABANDON, values)
@@ -200,7 +203,14 @@ def open_run(
                 )
             found = (values["run_id"], opened[0], as_of, since, until, None)
     run_id, epoch, run_as_of, run_since, run_until, cursor = found
-    lease = Lease(run_id=run_id, epoch=epoch, account=account, stream=stream, quarantined_runs=quarantined)
+    lease = Lease(
+        run_id=run_id,
+        epoch=epoch,
+        account=account,
+        stream=stream,
+        quarantined_runs=quarantined,
+        former_ids=former_ids,
+    )
     return Opened(lease=lease, as_of=run_as_of, window_since=run_since, window_until=run_until, page_cursor=cursor)
 
 
@@ -214,7 +224,7 @@ def _ask_for_room(connection: psycopg.Connection[Any], values: dict[str, Any]) -
 def _quarantined_runs(connection: psycopg.Connection[Any], values: dict[str, Any]) -> tuple[str, ...]:
     rows = connection.execute(
         "select run_id::text from ops.extract_runs where gate = 'quarantined' and platform = %(platform)s "
-        "and business_id = %(business_id)s and account_id = %(account_id)s and stream = %(stream)s",
+        "and business_id = %(business_id)s and account_id = any(%(account_ids)s) and stream = %(stream)s",
         values,
     )
     return tuple(row[0] for row in rows)

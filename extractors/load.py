@@ -18,7 +18,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from extractors import arrays
-from extractors.errors import ContractBroken, LeaseLost, Mended, PipelineError
+from extractors.errors import ContractBroken, Disconnected, LeaseLost, Mended, PipelineError
 from extractors.shape import LOOK
 from extractors.spec import Account, Record, Scope, Stream, Unread
 from extractors.strict_json import REPLACEMENT, UNSTORABLE, NotStrictJson, StorableRow, original, storable_row
@@ -38,7 +38,7 @@ left join lateral (
     select version.payload_hash, version.observed_at
     from {table} as version
     where version.business_id = %(business_id)s
-        and version.account_id = %(account_id)s
+        and {same_account}
         and version.record_key = landing.record_key
         and version.run_id <> all (%(quarantined)s)
         and version.observed_at <= %(horizon)s
@@ -48,6 +48,10 @@ left join lateral (
 where last_version.payload_hash is distinct from landing.payload_hash
 """
 )
+
+# Only of an account that has former ids: an array would cost all others the order of the index.
+SAME_ID = sql.SQL("version.account_id = %(account_id)s")
+ANY_OF_ITS_IDS = sql.SQL("version.account_id = any(%(account_ids)s)")
 
 ADVANCE = """
 update ops.extract_runs set
@@ -60,7 +64,12 @@ update ops.extract_runs set
     unchanged = unchanged + %(unchanged)s,
     quarantined = quarantined + %(quarantined)s,
     lease_expires_at = clock_timestamp() + interval '10 minutes'
-where run_id = %(run_id)s and lease_epoch = %(lease_epoch)s and state = 'running'
+where run_id = %(run_id)s and lease_epoch = %(lease_epoch)s and state = 'running' and exists (
+    -- The share lock lets whoever disables the account wait for this page, and this page for him: no row comes after.
+    select from ops.accounts
+    where business_id = %(business_id)s and platform = %(platform)s and account_id = %(account_id)s and is_enabled
+    for share
+)
 """
 
 # What comes again just as it came, and is still open, is one entry.
@@ -68,10 +77,12 @@ QUARANTINE = """
 insert into ops.quarantine as known
     (run_id, business_id, platform, account_id, stream, record_key, reason, detail, body, observed_at,
     read, step, ids, metrics, window_since, window_until, last_run_id, last_seen_at)
-values
-    (%(run_id)s, %(business_id)s, %(platform)s, %(account_id)s, %(stream)s, %(record_key)s, %(reason)s, %(detail)s,
-    %(body)s, %(observed_at)s, %(read)s, %(step)s, %(ids)s, %(metrics)s, %(since)s, %(until)s, %(run_id)s,
-    %(observed_at)s)
+select
+    %(run_id)s, business_id, platform, account_id, %(stream)s, %(record_key)s, %(reason)s, %(detail)s, %(body)s,
+    %(observed_at)s, %(read)s, %(step)s, %(ids)s, %(metrics)s, %(since)s, %(until)s, %(run_id)s, %(observed_at)s
+from ops.accounts
+where business_id = %(business_id)s and platform = %(platform)s and account_id = %(account_id)s and is_enabled
+for share
 on conflict (
     business_id, platform, account_id, stream, reason,
     hashtextextended(coalesce(record_key, coalesce(read, '') || ' ' || coalesce(step, '')), 0), sha256(body)
@@ -95,13 +106,17 @@ class Unstorable(ContractBroken):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """The right to write one run: an older epoch belongs to a process that was given up for dead."""
+    """The right to write one run: an older epoch belongs to a process that was given up for dead.
+
+    `former_ids`: ids the account had before; what was stored under one of them is not stored again as it was.
+    """
 
     run_id: str
     epoch: int
     account: Account
     stream: Stream
     quarantined_runs: tuple[str, ...] = ()
+    former_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +168,8 @@ class _Landed:
 def land(connection: psycopg.Connection[Any], lease: Lease, page: Page) -> int:
     """Store a page and return how many records were new or changed.
 
-    Raises LeaseLost, having written nothing, when another process took the run over.
+    Raises LeaseLost, having written nothing, when another process took the run over, and Disconnected when the account
+    was disabled: whoever disables it waits for the page that is being written.
     """
     with connection.transaction():
         # A page may name a record twice: the later one counts. Key order keeps concurrent writers out of deadlocks.
@@ -165,6 +181,7 @@ def land(connection: psycopg.Connection[Any], lease: Lease, page: Page) -> int:
         for item in unread:
             quarantine(connection, lease, item.key, item.error, item.body, page.observed_at, page.question)
         values = {
+            **lease.account.identity(),
             "run_id": lease.run_id,
             "lease_epoch": lease.epoch,
             "page_cursor": Jsonb(page.next_cursor),
@@ -176,11 +193,29 @@ def land(connection: psycopg.Connection[Any], lease: Lease, page: Page) -> int:
             "quarantined": len(unread),
         }
         if connection.execute(ADVANCE, values).rowcount != 1:
+            check_enabled(connection, lease.account)
             raise LeaseLost(
                 f"{lease.account}: run {lease.run_id} of {lease.stream.full_name} was taken over",
                 "nothing was written by this process; the newer one goes on",
             )
     return landed.stored
+
+
+ENABLED = """
+select is_enabled from ops.accounts
+where business_id = %(business_id)s and platform = %(platform)s and account_id = %(account_id)s
+for share
+"""
+
+
+def check_enabled(connection: psycopg.Connection[Any], account: Account) -> None:
+    """Raise Disconnected when the account is disabled; else nobody disables it before this transaction ends."""
+    row = connection.execute(ENABLED, account.identity()).fetchone()
+    if row is None or not row[0]:
+        raise Disconnected(
+            f"{account}: it was disabled while it was read, so nothing more of it is stored",
+            "load it with `accounts load` to read it again, or `erase` what came before",
+        )
 
 
 def _storable(records: Sequence[Record], volatile: Sequence[tuple[str, ...]]) -> tuple[list[_Landing], list[Unread]]:
@@ -211,11 +246,12 @@ def _insert_changed(
     if not records:
         return landed
     arrays.register(connection)
-    statement = _insert_into(lease.stream.full_name)
+    statement = _insert_into(lease.stream.full_name, has_formers=bool(lease.former_ids))
     values = {
         "run_id": lease.run_id,
         "business_id": lease.account.business_id,
         "account_id": lease.account.account_id,
+        "account_ids": [lease.account.account_id, *lease.former_ids],
         "observed_at": page.observed_at,
         "horizon": page.observed_at if page.late else datetime.max.replace(tzinfo=UTC),
         "quarantined": list(lease.quarantined_runs),
@@ -231,8 +267,9 @@ def _insert_changed(
 
 
 @cache
-def _insert_into(table: str) -> bytes:
-    return INSERT_CHANGED.format(table=sql.Identifier("raw", table)).as_bytes()
+def _insert_into(table: str, *, has_formers: bool) -> bytes:
+    same_account = ANY_OF_ITS_IDS if has_formers else SAME_ID
+    return INSERT_CHANGED.format(table=sql.Identifier("raw", table), same_account=same_account).as_bytes()
 
 
 def _arrays(landings: Sequence[_Landing]) -> dict[str, object]:

@@ -44,7 +44,11 @@ from (
     where business_id = %(business_id)s and account_id = %(account_id)s and record_key = any(%(keys)s)
     order by record_key, observed_at desc
 ) as newest
-where published_at is not null
+where published_at is not null and exists (
+    select from ops.accounts
+    where business_id = %(business_id)s and platform = %(platform)s and account_id = %(account_id)s and is_enabled
+    for share
+)
 on conflict do nothing
 """
 

@@ -50,6 +50,27 @@ def assert_equal_warehouses(
         assert repeated_versions(environment, name) == 0, f"{name}: a version is stored twice"
 
 
+def assert_survived(
+    environment: Mapping[str, str],
+    undisturbed: Mapping[str, str],
+    simulator: Simulator,
+    *texts: str,
+    names: Sequence[str] | None = None,
+    failed: Mapping[str, str] | None = None,
+) -> None:
+    """What every fault case ends with, in one call; `docs/faults.md` tells by its name which tests make it.
+
+    `undisturbed` is the warehouse of a run without the fault, `names` the full names of the streams that were read,
+    `failed` as for the ledger, and `texts` are searched for secrets besides the tables.
+    """
+    read = list(names or [stream.full_name for stream in streams()])
+    assert any(last_versions(undisturbed, name) for name in read), "an empty reference proves nothing"
+    assert_equal_warehouses(environment, undisturbed, read)
+    assert_ledger_explains(environment, failed=failed)
+    assert_no_exposed_address(simulator)
+    assert_no_secret(environment, {*tokens(simulator), *simulator.vault.secrets()}, *texts)
+
+
 def repeated_versions(environment: Mapping[str, str], stream: str) -> int:
     """How many rows repeat the version just before them; rows that the gate refused are no version."""
     statement = sql.SQL(

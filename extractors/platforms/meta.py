@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
+from extractors import aliases
 from extractors.capabilities import MetricRejected, TooMuchData
 from extractors.errors import (
     ContractBroken,
@@ -53,6 +54,8 @@ REJECTIONS = (
 # Code 100 that says nothing; also what a metric answers that does not go with its breakdown.
 UNSPECIFIC = re.compile(r"unknown error has occurred|^(\(#100\) )?Invalid parameter$")
 BEFORE_CONVERSION = 2108006
+# Of a page that was merged: "(#21) Page ID 1 was migrated to page ID 2. Please update your API calls to the new ID".
+MIGRATED = re.compile(r"was migrated to page ID (?P<id>\d+)")
 # Cursors expire and must not be kept for long: https://developers.facebook.com/docs/graph-api/results
 EXPIRED_CURSOR = re.compile(r"[Ii]nvalid cursors? value|cursor has expired")
 # What a next link may move a list by; nothing else of it is used.
@@ -213,6 +216,8 @@ def _by_code(code: Any, subcode: Any, message: str, said: str, answer: Answer, a
     if code == 100 and subcode != 33 and NEEDS_PERMISSION.search(message):
         return PermissionLost(said, f"grant what the message names to the app and token of {account.credential}")
     # 110: business discovery knows no professional account of that name.
+    if code == 21 and (new := MIGRATED.search(message)) and account.account_id in message:
+        return aliases.moved(account, new["id"], said)
     if (code == 100 and subcode == 33) or code in (110, 803) or "Unknown path components" in message:
         return ObjectGone(said, f"check that {account.account_id} exists and the token may see it")
     if code == 100 and EXPIRED_CURSOR.search(message):

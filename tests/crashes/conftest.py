@@ -36,9 +36,10 @@ def other_lane(server: postgres.Server, platforms: Simulator, request: pytest.Fi
 
 @pytest.fixture
 def explained(platforms: Simulator) -> Callable[[Lane], None]:
-    """What every case ends with besides its verdict: a ledger that explains, and no secret anywhere."""
+    """What every case ends with: an exact verdict on the rows, a ledger that explains, and no secret anywhere."""
 
     def check(lane: Lane) -> None:
+        assert lane.verdict().is_exact
         assert_ledger_explains(lane.environment)
         assert_no_secret(lane.environment, tokens(platforms))
         assert_no_exposed_address(platforms)

@@ -22,7 +22,7 @@ def test_the_undisturbed_run_equals_the_world(lane: Lane, platforms: Simulator):
     assert lane.reference.pages == 4
 
 
-@pytest.mark.fault("C10")
+@pytest.mark.fault("C10", "D01", "D02")
 def test_a_kill_before_or_after_any_statement_loses_and_doubles_nothing(
     lanes: list[Lane], explained: Callable[[Lane], None]
 ):

@@ -80,7 +80,7 @@ def test_two_processes_at_once_bring_what_one_would(lane: Lane, other: Nursery):
         assert (verdict.lost, verdict.twice) == (0, 0)
 
 
-@pytest.mark.fault("C07")
+@pytest.mark.fault("C07", "D03")
 def test_eight_processes_at_once_bring_what_one_would(lane: Lane, explained: Callable[[Lane], None]):
     crowd = [Nursery() for _ in range(8)]
     try:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import psycopg
 import pytest
@@ -18,6 +20,7 @@ from extractors.limiter import Limiter
 from extractors.settings import Settings
 from simulator.server import Simulator
 from simulator.world import World, build_world
+from tests.aftermath import assert_survived
 from tests.extractors.sockets import ANCHOR, Caller
 
 
@@ -96,21 +99,28 @@ def undisturbed(
     """A maker of the reference: another warehouse, read at the given instants from the same world without a fault."""
 
     def read(*platforms: str, at: Sequence[datetime] = (ANCHOR,), **asked: object) -> dict[str, str]:
-        accounts = tmp_path / "undisturbed.yml"
-        accounts.write_text(world.accounts_yaml())
-        with Simulator(world, now=at[0]) as calm:
-            env = {**new_database(migrated_template), **calm.environment()}
-            load(Settings.from_environment(env), accounts)
-            for instant in at:
-                calm.clock.set(instant)
-                settings = Settings.from_environment({**env, "PIPELINE_NOW": instant.isoformat()})
-                for platform in platforms or ("linkedin", "twitter", "facebook", "instagram"):
-                    for account in due_accounts(settings, platform):
-                        results = extract_account(settings, account, **asked)
-                        assert not [result.error for result in results if result.error]
-        return env
+        return read_calmly(new_database(migrated_template), world, tmp_path, *platforms, at=at, **asked)
 
     return read
+
+
+def read_calmly(
+    database: dict[str, str], world: World, folder: Path, *platforms: str, at: Sequence[datetime], **asked: object
+) -> dict[str, str]:
+    """Read a world into a migrated database, at each of the instants, without any fault."""
+    accounts = folder / "undisturbed.yml"
+    accounts.write_text(world.accounts_yaml())
+    with Simulator(world, now=at[0]) as calm:
+        env = {**database, **calm.environment()}
+        load(Settings.from_environment(env), accounts)
+        for instant in at:
+            calm.clock.set(instant)
+            settings = Settings.from_environment({**env, "PIPELINE_NOW": instant.isoformat()})
+            for platform in platforms or ("linkedin", "twitter", "facebook", "instagram"):
+                for account in due_accounts(settings, platform):
+                    results = extract_account(settings, account, **asked)
+                    assert not [result.error for result in results if result.error]
+    return env
 
 
 @contextmanager
@@ -148,3 +158,58 @@ def caller(warehouse: dict[str, str]) -> Iterator[Caller]:
 
         limiter.sleep = sleep
         yield Caller(limiter, slept)
+
+
+#: What the gate does with good runs, also with several of one stream.
+PASS = """
+with passed as (update ops.extract_runs set gate = 'passed' where gate = 'pending' returning *)
+insert into ops.cursors (business_id, platform, account_id, stream, watermark, run_id)
+select distinct on (business_id, platform, account_id, stream)
+    business_id, platform, account_id, stream, window_until, run_id
+from passed
+where state = 'complete'
+order by business_id, platform, account_id, stream, window_until desc
+on conflict (business_id, platform, account_id, stream) do update set
+    watermark = greatest(cursors.watermark, excluded.watermark), run_id = excluded.run_id
+"""
+#: Before every post of the world.
+ALWAYS = date(2020, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Survival:
+    """Reads streams of one platform, and ends a case with the three assertions."""
+
+    extract: Extract
+    environment: dict[str, str]
+    simulator: Simulator
+    undisturbed: Callable[..., dict[str, str]]
+    connection: psycopg.Connection[Any]
+    capfd: pytest.CaptureFixture[str]
+
+    def read(self, platform: str, now: datetime = ANCHOR, **asked: Any) -> list[str]:
+        """Read, let the gate pass what landed, and return the classes of what failed."""
+        self.simulator.clock.set(max(now, self.simulator.clock.now()))
+        results = self.extract(platform, now=now, **asked)
+        self.connection.execute(PASS)
+        return [type(each.error).__name__ for each in results if each.error]
+
+    def heals(self, platform: str, *streams: str, now: datetime = ANCHOR, since: date | None = ALWAYS) -> None:
+        """The fault is over: everything is read, also what is old, and the three assertions hold."""
+        assert self.read(platform, now, streams=streams, since=since) == []
+        self.equals(platform, *streams, at=(now,), since=since)
+
+    def equals(self, platform: str, *streams: str, at: tuple[datetime, ...] = (ANCHOR,), **asked: Any) -> None:
+        """What is there now equals what an undisturbed run stores at these instants, and the rest of the three."""
+        calm = self.undisturbed(platform, at=at, streams=streams, **asked)
+        names = [f"{platform}__{stream}" for stream in streams]
+        assert_survived(self.environment, calm, self.simulator, *self.capfd.readouterr(), names=names)
+
+
+@pytest.fixture
+def survival(
+    extract: Extract, environment: dict[str, str], simulator: Simulator,
+    undisturbed: Callable[..., dict[str, str]], connection: psycopg.Connection[Any],
+    capfd: pytest.CaptureFixture[str],
+) -> Survival:  # fmt: skip
+    return Survival(extract, environment, simulator, undisturbed, connection, capfd)
