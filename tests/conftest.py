@@ -24,7 +24,7 @@ SHARED = ROOT.parent / "shared"
 #: A test that gets none of these runs in memory: `make unit` is all of those.
 OUTSIDE = {"server", "simulator", "airflow_environment"}
 #: These start servers and processes of their own, without a fixture.
-OUTSIDE_FOLDERS = {ROOT / "tests" / "crashes", ROOT / "tests" / "local"}
+OUTSIDE_FOLDERS = {ROOT / "tests" / "crashes", ROOT / "tests" / "live", ROOT / "tests" / "local"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -42,12 +42,13 @@ ENOUGH_MEMORY = 2 * 1024**3
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgres.Server]:
     """A throw-away server; its data lie in memory where there is enough of it."""
-    directory = _in_memory() or tmp_path_factory.mktemp("postgres")
+    directory = folder_for_servers() or tmp_path_factory.mktemp("postgres")
     yield postgres.start(directory, settings={**postgres.EPHEMERAL, "max_connections": "200"})
     postgres.remove(directory)
 
 
-def _in_memory() -> Path | None:
+def folder_for_servers() -> Path | None:
+    """Return a folder in memory for a server's data, or None where there is none, or too little."""
     if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < ENOUGH_MEMORY:
         return None
     if os.statvfs(MEMORY).f_flag & os.ST_NOEXEC:  # root copies the server's programs beside its data
