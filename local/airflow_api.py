@@ -30,6 +30,10 @@ class AirflowApi:
             raise StackError(f"Airflow answered {method} {path} with HTTP {answer.status_code}: {answer.text[:500]}")
         return answer.json()
 
+    def get(self, path: str, **params: Any) -> Any:
+        """Return what the API answers to a read."""
+        return self._call("GET", path, params=params)
+
     def dag_ids(self) -> set[str]:
         """Return the DAGs Airflow knows."""
         return {each["dag_id"] for each in self._call("GET", "/dags", params={"limit": 100})["dags"]}

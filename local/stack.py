@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -67,26 +67,37 @@ def start(layout: Layout, kept: world.World, progress: Progress) -> Stack:
     chosen = ports.choose(layout, ("postgres", "ui", *simulation.PLATFORM_PORTS))
     server = database(layout, chosen["postgres"])
     progress(f"database ready on port {server.port}")
-    base = {
-        **environment.inherited(),
-        processes.MARK: str(layout.root),
-        **environment.airflow(layout, server, secrets, chosen["ui"]),
-        **environment.pipeline(layout, server, now=kept.now),
-    }
+    base = base_environment(layout, server, chosen["ui"], now=kept.now)
     simulation.start(layout, base, chosen, kept)
     initialise(layout, base)
     simulated = simulation.wait(layout)
     full = {**base, **simulated.environment}
-    began_at = datetime.now(UTC)
+    began_at = serve(layout, full)
     now = datetime.fromisoformat(kept.now) if kept.now else began_at
-    for service in SERVICES:
-        processes.start(layout, service.name, command(service.command), full)
     loaded = simulation.load_accounts(layout, full)
     progress(f"warehouse, simulator and Airflow's metadata ready. {loaded}")
     stack = Stack(layout, server, secrets, full["AIRFLOW__API__BASE_URL"], simulated.url, now, full)
-    _wait_until_healthy(stack, began_at)
+    wait_until_healthy(layout, stack.base_url, began_at)
     progress("Airflow is up: api-server, scheduler, dag-processor, triggerer")
     return stack
+
+
+def base_environment(layout: Layout, server: postgres.Server, ui_port: int, *, now: str | None) -> dict[str, str]:
+    """Return the environment of the stack's processes, all but the platforms' addresses and credentials."""
+    return {
+        **environment.inherited(),
+        processes.MARK: str(layout.root),
+        **environment.airflow(layout, server, keys(layout), ui_port),
+        **environment.pipeline(layout, server, now=now),
+    }
+
+
+def serve(layout: Layout, variables: Mapping[str, str]) -> datetime:
+    """Start Airflow's components over databases that are ready; return when, for `wait_until_healthy`."""
+    began_at = datetime.now(UTC)
+    for service in SERVICES:
+        processes.start(layout, service.name, command(service.command), variables)
+    return began_at
 
 
 def stop(layout: Layout) -> list[str]:
@@ -118,7 +129,7 @@ def database(layout: Layout, port: int | None = None) -> postgres.Server:
     return server
 
 
-def initialise(layout: Layout, variables: dict[str, str]) -> None:
+def initialise(layout: Layout, variables: Mapping[str, str]) -> None:
     """Make the databases ready, as the init service of docker-compose.yml does. Raises StackError with the log's path.
 
     Airflow's part takes seconds even when there is nothing to do, so it is done once per version of Airflow.
@@ -163,14 +174,15 @@ def remember_mode(layout: Layout, name: str) -> None:
     write_private(layout.root / "mode.json", json.dumps({"mode": name, "pid": os.getpid()}))
 
 
-def _wait_until_healthy(stack: Stack, began_at: datetime) -> None:
+def wait_until_healthy(layout: Layout, base_url: str, began_at: datetime) -> None:
+    """Wait for every service's first heartbeat. Raises StackError with the log of the one that is missing."""
     deadline = time.monotonic() + START_LIMIT
     names = [service.name for service in SERVICES]
-    while missing := health.unhealthy(stack.base_url, since=began_at):
-        if gone := processes.died(stack.layout, names):
-            log = processes.log_of(stack.layout, gone[0])
+    while missing := health.unhealthy(base_url, since=began_at):
+        if gone := processes.died(layout, names):
+            log = processes.log_of(layout, gone[0])
             raise StackError(f"{gone[0]} stopped by itself: {last_line(log)}; see {log}")
         if time.monotonic() > deadline:
-            log = processes.log_of(stack.layout, missing[0])
+            log = processes.log_of(layout, missing[0])
             raise StackError(f"{', '.join(missing)} not healthy after {START_LIMIT:.0f} s; see {log}")
         time.sleep(0.5)

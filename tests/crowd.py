@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,7 +25,7 @@ class Crowd:
 
     `dead`: tokens refused. `forbidden`: permission lost. `limited`: seconds until a limit of the account ends.
     `strange`: answers of another shape than documented. `seconds`: how long an answer takes. `hold`: answers of these
-    accounts wait for the event.
+    accounts wait for the event. `html`: answered with a page for people. `quotes`: a refusal repeats the login.
     """
 
     posts: int = 0
@@ -33,10 +33,13 @@ class Crowd:
     dead: set[str] = field(default_factory=set)
     forbidden: set[str] = field(default_factory=set)
     strange: set[str] = field(default_factory=set)
+    html: set[str] = field(default_factory=set)
+    quotes: bool = False
     limited: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     hold: dict[str, threading.Event] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
+    addresses: set[str] = field(default_factory=set)
     most_at_once: int = 0
     url: str = ""
     arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
@@ -61,6 +64,17 @@ class Crowd:
         with self._lock:
             self._now -= 1
         return self._reply(account, parts.path, query)
+
+    def content(self, path: str, login: str) -> tuple[int, dict[str, str], bytes]:
+        """Return status, headers and the bytes of an answer to who shows such a login."""
+        status, headers, body = self.answer(path)
+        self.addresses.add(path)
+        said = f" (login: {login})" if self.quotes else ""
+        if any(account in path for account in self.html):
+            return 200, {**headers, "Content-Type": "text/html"}, f"<html><p>Sorry!{said}</p></html>".encode()
+        if "detail" in body:
+            body = {**body, "detail": body["detail"] + said}
+        return status, {**headers, "Content-Type": "application/json"}, json.dumps(body).encode()
 
     def _reply(self, account: str, path: str, query: Mapping[str, str]) -> tuple[int, dict[str, str], dict[str, Any]]:
         if account in self.dead:
@@ -124,10 +138,9 @@ def serving(crowd: Crowd) -> Iterator[Crowd]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            status, headers, body = crowd.answer(self.path)
-            content = json.dumps(body).encode()
+            status, headers, content = crowd.content(self.path, self.headers.get("Authorization") or "none")
             self.send_response(status)
-            for name, value in {**headers, "Content-Type": "application/json"}.items():
+            for name, value in headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
@@ -160,9 +173,13 @@ def load(connection: psycopg.Connection[Any], accounts: int, *, credentials: int
     return [{"business_id": 1, "platform": "twitter", "account_id": str(1000 + n)} for n in range(1, accounts + 1)]
 
 
-def environment(crowd: Crowd, warehouse: Mapping[str, str], credentials: int) -> dict[str, str]:
-    """Everything the commands read."""
+def environment(
+    crowd: Crowd, warehouse: Mapping[str, str], credentials: int, *, tokens: Sequence[str] = ()
+) -> dict[str, str]:
+    """Everything the commands read. `tokens`: one for each credential; all have the same one when not said."""
+    passwords = tokens or [TOKEN] * credentials
     connections = {
-        f"AIRFLOW_CONN_CROWD_{n}": json.dumps({"conn_type": "http", "password": TOKEN}) for n in range(credentials)
+        f"AIRFLOW_CONN_CROWD_{n}": json.dumps({"conn_type": "http", "password": passwords[n]})
+        for n in range(credentials)
     }
     return {**warehouse, **connections, "TWITTER_BASE_URL": crowd.url}
