@@ -181,10 +181,10 @@ class Reader:
         except PipelineError as raised:
             reason = raised.later if isinstance(raised, PutOff) else raised
             tally = self.client.tally if self.client else None
-            calls, retries = tally.take() if tally else (0, 0)
+            calls, retries, charged = tally.take() if tally else (0, 0, 0)
             if isinstance(reason, AccountMoved) and reason.new_id:
                 aliases.note(self.connection, self.account, reason.new_id)
-            ledger.fail(self.connection, opened.lease, reason, calls=calls, retries=retries)
+            ledger.fail(self.connection, opened.lease, reason, calls=calls, retries=retries, charged=charged)
             return ledger_result(self.connection, opened.lease, reason)
         ledger.complete(self.connection, opened.lease)
         return ledger_result(self.connection, opened.lease, None)

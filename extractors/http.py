@@ -45,19 +45,21 @@ KEPT_HEADERS = frozenset(
 
 @dataclass(slots=True)
 class Tally:
-    """Calls of one account as they happen, retries among them, and how many the ledger and the retry budget know."""
+    """Calls of one account as they happen, retries among them, and how many the ledger and the retry budget know.
+
+    `charged`: the calls as the platform counts them, a batch by its parts.
+    """
 
     calls: int = 0
     retries: int = 0
-    told_calls: int = 0
-    told_retries: int = 0
+    charged: int = 0
+    told: tuple[int, int, int] = (0, 0, 0)
     credited: int = 0
 
-    def take(self) -> tuple[int, int]:
-        """Return the calls and retries since the last time this was asked."""
-        fresh = self.calls - self.told_calls, self.retries - self.told_retries
-        self.told_calls, self.told_retries = self.calls, self.retries
-        return fresh
+    def take(self) -> tuple[int, int, int]:
+        """Return the calls, the retries and what was charged since the last time this was asked."""
+        before, self.told = self.told, (self.calls, self.retries, self.charged)
+        return self.calls - before[0], self.retries - before[1], self.charged - before[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,8 +145,10 @@ class Client:
 
     def _once(self, read: Read, scope: Scope, params: Params) -> Answer:
         budgets = self.platform.budgets(self.account, read)
-        self.limiter.reserve(budgets, self.platform, who=str(self.account))
+        weight = read.weight(scope)
+        self.limiter.reserve(budgets, self.platform, who=str(self.account), weight=weight)
         self.tally.calls += 1
+        self.tally.charged += weight
         try:
             answer = self._send(read, scope, params)
         except PipelineError as error:

@@ -90,7 +90,7 @@ where run_id = %s and lease_epoch = %s and state = 'running'
 FAIL = """
 update ops.extract_runs set
     state = 'failed', finished_at = clock_timestamp(), calls = calls + %(calls)s, retries = retries + %(retries)s,
-    holder_pid = null, holder_started_at = null,
+    charged = charged + %(charged)s, holder_pid = null, holder_started_at = null,
     error_class = %(error_class)s, error_message = %(error_message)s, next_allowed_at = %(next_allowed_at)s
 where run_id = %(run_id)s and lease_epoch = %(lease_epoch)s and state = 'running'
 """
@@ -279,13 +279,22 @@ def complete(connection: psycopg.Connection[Any], lease: Lease) -> None:
     connection.execute(COMPLETE, (lease.run_id, lease.epoch))
 
 
-def fail(connection: psycopg.Connection[Any], lease: Lease, error: PipelineError, *, calls: int, retries: int) -> None:
+def fail(
+    connection: psycopg.Connection[Any],
+    lease: Lease,
+    error: PipelineError,
+    *,
+    calls: int,
+    retries: int,
+    charged: int = 0,
+) -> None:
     """Close a run with its reason, counting the calls that brought no page; what it landed stays."""
     values = {
         "run_id": lease.run_id,
         "lease_epoch": lease.epoch,
         "calls": calls,
         "retries": retries,
+        "charged": charged,
         "error_class": type(error).__name__,
         "error_message": str(error),
         "next_allowed_at": error.at if isinstance(error, RetryLater) else None,

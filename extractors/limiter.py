@@ -16,7 +16,7 @@ from typing import Any
 
 import psycopg
 
-from extractors.errors import PipelineError, RetryLater, VersionSunset
+from extractors.errors import ConfigurationError, PipelineError, RetryLater, VersionSunset
 from extractors.spec import Budget, Platform, Usage
 
 # Retries of all processes together stay below this share of a platform's calls, with a floor that comes back within
@@ -29,7 +29,8 @@ LONGEST_WAIT_SECONDS = 120.0
 RESERVE = """
 select wait_seconds, asked_at, refused_by, allowed_at, why, is_troubled
 from ops.reserve_places(
-    %(keys)s, %(allowances)s::integer[], %(spans)s::double precision[], %(pardons)s, %(gates)s, %(patience)s
+    %(keys)s, %(allowances)s::integer[], %(spans)s::double precision[], %(pardons)s, %(gates)s, %(patience)s,
+    %(weight)s
 )
 """
 
@@ -102,22 +103,26 @@ class Limiter:
         at, since = self.compared
         return at + timedelta(seconds=time.monotonic() - since)
 
-    def reserve(self, budgets: Sequence[Budget], platform: Platform | None = None, *, who: str = "") -> None:
-        """Take a place in each budget, in key order, and sleep until it comes.
+    def reserve(
+        self, budgets: Sequence[Budget], platform: Platform | None = None, *, who: str = "", weight: int = 1
+    ) -> None:
+        """Take `weight` places in each budget, in key order, and sleep until they come, all at one instant.
 
-        Raises RetryLater when the place is more than two minutes away, or the platform's circuit is open; nothing is
-        taken then. Raises VersionSunset when the platform serves our version no more. `who` asks, for the message.
+        Raises RetryLater when that is more than two minutes away, or the platform's circuit is open; nothing is taken
+        then. Raises VersionSunset when the platform serves our version no more, and ConfigurationError for a call that
+        never fits into a budget. `who` asks, for the message.
         """
+        check_weight(budgets, weight, who)
         gates = [platform.circuit, platform.sunset] if platform is not None else []
         keys = [*gates, *(budget.key for budget in budgets)]
         late_after = min((budget.margin / 2 for budget in budgets if budget.calls), default=LONGEST_WAIT_SECONDS)
-        asked, wait = time.monotonic(), self._places(budgets, gates, who)
+        asked, wait = time.monotonic(), self._places(budgets, gates, who, weight)
         while wait > 0:
             self.sleep(wait)
             # Somebody may have been told to stop while we slept, or we overslept; then this place is void.
             if not self._blocked(keys) and time.monotonic() - asked - wait <= late_after:
                 return
-            asked, wait = time.monotonic(), self._places(budgets, gates, who)
+            asked, wait = time.monotonic(), self._places(budgets, gates, who, weight)
 
     def may_retry(self, platform: str, *, calls: int) -> bool:
         """Take a place in the retry budget of all runs of a platform; `calls` made since the last place pay for it."""
@@ -126,8 +131,8 @@ class Limiter:
         values["credit"] = step * RETRY_SHARE * calls
         return self.connection.execute(RETRY, values).fetchone() is not None
 
-    def _places(self, budgets: Sequence[Budget], gates: Sequence[str], who: str) -> float:
-        """Take a place in each budget, all or none, and return the seconds until it comes."""
+    def _places(self, budgets: Sequence[Budget], gates: Sequence[str], who: str, weight: int = 1) -> float:
+        """Take places in each budget, all or none, and return the seconds until they come."""
         ordered = sorted(budgets, key=lambda each: each.key)
         values = {
             "keys": [budget.key for budget in ordered],
@@ -136,6 +141,7 @@ class Limiter:
             "pardons": [budget.key for budget in ordered if self.forces(budget.key)],
             "gates": [gate for gate in gates if not self.forces(gate)],
             "patience": LONGEST_WAIT_SECONDS,
+            "weight": weight,
         }
         row = self.connection.execute(RESERVE, values).fetchone()
         if row is None:
@@ -174,6 +180,17 @@ class Limiter:
             for budget in [each for each in budgets if each.scope == error.scope] or budgets:
                 self.connection.execute(BLOCK, _refused(budget, error))
                 self.learned.add(budget.key)
+
+
+def check_weight(budgets: Sequence[Budget], weight: int, who: str) -> None:
+    """Raise ConfigurationError for a call that the platform counts as more than a budget ever has."""
+    for budget in budgets:
+        if budget.most is not None and weight > budget.most:
+            raise ConfigurationError(
+                f"{who or 'a call'}: counts as {weight} calls, and budget {budget.key} has {budget.most} at most "
+                f"({budget.calls} in {budget.seconds} s)",
+                "ask for fewer objects in one batch, or give the budget more calls, in extractors/platforms/",
+            )
 
 
 def _observed(budget: Budget, usage: Usage) -> dict[str, object]:

@@ -59,6 +59,7 @@ update ops.extract_runs set
     pages = pages + 1,
     calls = calls + %(calls)s,
     retries = retries + %(retries)s,
+    charged = charged + %(charged)s,
     listed = listed + %(listed)s,
     stored = stored + %(stored)s,
     unchanged = unchanged + %(unchanged)s,
@@ -130,7 +131,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """What one call brought: its records, when it came, where to go on, and what it cost.
+    """What one call brought: its records, when it came, where to go on, and what it cost (`charged`: by weight).
 
     A `late` page came from the quarantine: its records are versions of then, behind those that came since.
     """
@@ -140,6 +141,7 @@ class Page:
     next_cursor: dict[str, Any] | None
     calls: int
     retries: int
+    charged: int = 0
     late: bool = False
     question: Question | None = None
 
@@ -187,6 +189,7 @@ def land(connection: psycopg.Connection[Any], lease: Lease, page: Page) -> int:
             "page_cursor": Jsonb(page.next_cursor),
             "calls": page.calls,
             "retries": page.retries,
+            "charged": page.charged,
             "listed": landed.landings + len(unread),
             "stored": landed.stored,
             "unchanged": landed.landings - landed.stored,

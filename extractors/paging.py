@@ -145,9 +145,17 @@ def _page(
     cursor = step.following
     if next_params is not None:
         cursor = {"read": step.read.name, "step": step.key, "params": dict(next_params)}
-    calls, retries = client.tally.take()
+    calls, retries, charged = client.tally.take()
     question = Question(read=step.read.name, step=step.key, scope=scope)
-    return Page(records=records, observed_at=at, next_cursor=cursor, calls=calls, retries=retries, question=question)
+    return Page(
+        records=records,
+        observed_at=at,
+        next_cursor=cursor,
+        calls=calls,
+        retries=retries,
+        charged=charged,
+        question=question,
+    )
 
 
 def _left_window(step: Step, records: Sequence[Record | Unread]) -> bool:

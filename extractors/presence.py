@@ -98,7 +98,8 @@ select exists (
 """
 
 BOOK = """
-update ops.extract_runs set calls = calls + %s, retries = retries + %s where run_id = %s and lease_epoch = %s
+update ops.extract_runs set calls = calls + %s, retries = retries + %s, charged = charged + %s
+where run_id = %s and lease_epoch = %s
 """
 
 

@@ -19,7 +19,7 @@ from extractors.errors import SteppedAside
 from extractors.load import Lease
 from extractors.registry import PLATFORMS
 from extractors.spec import Account, Budget, Scope, Stream
-from extractors.steps import step_calls, steps
+from extractors.steps import step_cost, steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,9 +269,9 @@ def _calls(
 ) -> Iterator[tuple[Budget, int]]:
     platform = PLATFORMS[account.platform]
     for step in steps(connection, stream, Scope(account=account, now=now, since=since), None):
-        calls, _ = step_calls(connection, stream, step, platform.version)
+        cost = step_cost(connection, stream, step, platform.version)
         for budget in platform.budgets(account, step.read):
-            yield budget, calls
+            yield budget, cost.charged
 
 
 def _exceeds(wanted: int, used: int, limit: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from math import ceil
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -83,6 +84,11 @@ NextPage = Callable[[Any, Params], Params | None]
 
 def single_page(_body: object, _params: Params) -> None:
     """Paging of a list that comes in one answer."""
+
+
+def one_call(_scope: Scope) -> int:
+    """Weight of a call that the platform counts as one."""
+    return 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +180,8 @@ class Read:
     `oldest`: how far the list reaches back, where that is less than everything. `metrics` are what is asked for while
     the platform knows them; `params` and `form` take those from the scope. `has_more` than metrics: asked also when
     none is left. `names_members`: answers name people who are no account of ours, so that none is ever kept as it came.
-    `total`: how long a list with counted places says it is; None where the answer does not say.
+    `total`: how long a list with counted places says it is; None where the answer does not say. `weight`: as how many
+    calls the platform counts one; a batch's parts, where each is one.
     """
 
     name: str
@@ -196,6 +203,7 @@ class Read:
     follow: Follow | None = None
     names_members: bool = False
     total: Callable[[Any], int | None] | None = None
+    weight: Callable[[Scope], int] = one_call
 
     def __post_init__(self) -> None:
         if sum(cut is not None for cut in (self.window, self.batch, self.over)) > 1:
@@ -246,6 +254,14 @@ class Budget:
     def __post_init__(self) -> None:
         if self.seconds <= 0 or (self.calls is not None and self.calls <= 0):
             raise ValueError(f"budget {self.key}: {self.calls} calls in {self.seconds} s")
+
+    @property
+    def most(self) -> int | None:
+        """The heaviest call that fits; the marks of a large allowance stand for blocks of its places."""
+        if self.calls is None:
+            return None
+        block = ceil(self.calls / 200)
+        return self.calls // block * block
 
     @property
     def margin(self) -> float:

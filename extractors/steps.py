@@ -183,17 +183,31 @@ def due_ids(
     return sorted(row[0] for row in connection.execute(statement, values))
 
 
-def step_calls(connection: psycopg.Connection[Any], stream: Stream, step: Step, version: str) -> tuple[int, bool]:
-    """Return how many calls a step takes, and whether that is only a lower bound: the list was never read."""
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a step takes: HTTP calls, and what the platform counts them as. `is_least`: how long it is, is not known."""
+
+    calls: int
+    charged: int
+    is_least: bool = False
+
+
+def step_cost(connection: psycopg.Connection[Any], stream: Stream, step: Step, version: str) -> Cost:
+    """Return what a step takes, or the least of it: of a list that was never read, or of lists that go on."""
     read, scope = step.read, step.scope
-    if read.metrics and not read.has_more and not allowed(connection, scope, stream, read, version)[0]:
-        return 0, False
+    if read.metrics:
+        metrics, _ = allowed(connection, scope, stream, read, version)
+        if not metrics and not read.has_more:
+            return Cost(0, 0)
+        scope = replace(scope, metrics=metrics)
     if read.follow is not None:
-        return max(ceil(len(scope.ids) / read.follow.size), 1), True
+        parts = list(_batches(read.follow.size, scope, scope.ids)) or [scope]
+        return Cost(len(parts), sum(read.weight(part) for part in parts), is_least=True)
     if read.page_size is None:
-        return 1, False
+        return Cost(1, read.weight(scope))
     known = known_posts(connection, scope, read)
-    return (1, True) if known is None else (known_pages(known, read), False)
+    calls = 1 if known is None else known_pages(known, read)
+    return Cost(calls, calls * read.weight(scope), is_least=known is None)
 
 
 def known_pages(known: Known, read: Read) -> int:

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from simulator.limits import Charge
+
 SECRETS = frozenset({"access_token", "appsecret_proof", "client_secret", "refresh_token", "fb_exchange_token"})
 
 
@@ -16,7 +18,8 @@ class Call:
     """One request. `at` is the simulated time, `received` the real one; no token is ever in it.
 
     `credential` is the name of the credential, `objects` how many records went out, `parts` the requests inside a
-    batch, `exposed` whether a token stood in the address.
+    batch, `charges` what it cost each limit and whether that was too much, `exposed` whether a token stood in the
+    address.
     """
 
     number: int
@@ -33,6 +36,7 @@ class Call:
     fault: str | None = None
     objects: int = 0
     parts: tuple[str, ...] = field(default=())
+    charges: tuple[Charge, ...] = field(default=())
     exposed: bool = False
 
     def as_json(self) -> dict[str, Any]:

@@ -63,16 +63,16 @@ def _answer(service: Service, request: Request) -> Answer:
     version = check_version(request.headers.get("linkedin-version"), service.now)
     grant = check_token(service, request.bearer())
     found, run = route
-    endpoint = request.path.split("/")[2]
-    budget = service.meter.spend(
-        f"linkedin:{grant.credential.name}:{endpoint}", limit=service.limits.linkedin_day, window=DAY_SECONDS
-    )
+    name = f"linkedin:{grant.credential.name}:{request.path.split('/')[2]}"
+    day = service.meter.spend(name, limit=service.limits.linkedin_day, window=DAY_SECONDS)
+    short = service.limits.linkedin_short
+    is_hasty = short is not None and service.meter.roll(f"{name}:short", short).exceeded
     modern = request.headers.get("x-restli-protocol-version") == "2.0.0"
     query = restli.parse(request.query, modern=modern)
     ask = Ask(service=service, grant=grant, version=version, query=query)
     try:
-        if budget.exceeded:
-            raise throttled("APPLICATION DAY")
+        if day.exceeded or is_hasty:
+            raise throttled("APPLICATION DAY" if day.exceeded else "APPLICATION MINUTE")
         answer = run(ask, *(unquote(one) for one in found.groups()))
     except Refusal as refusal:
         answer = refusal.answer

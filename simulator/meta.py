@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 from simulator import facebook, facebook_public, graph, instagram, instagram_public
 from simulator.exchange import Answer, Refusal, Request
 from simulator.graph import Ask
-from simulator.limits import DAY_SECONDS, HOUR_SECONDS, Usage
+from simulator.limits import DAY_SECONDS, Usage
 from simulator.model import Account, Json, Post
 from simulator.remarks import Remark
 from simulator.service import Service
@@ -47,11 +47,13 @@ def _answer(service: Service, request: Request) -> Answer:
     form = request.form() if request.method == "POST" else {}
     token = request.bearer() or params.get("access_token") or form.get("access_token")
     grant = check_token(service, token)
-    app = service.meter.spend("meta:app", limit=service.limits.meta_app_hour, window=HOUR_SECONDS)
+    is_batch = request.method == "POST" and path == "/" and "batch" in form
+    # Every part of a batch is a call: https://developers.facebook.com/docs/graph-api/batch-requests
+    app = service.meter.roll("meta:app", service.limits.meta_app, calls=len(parts_of(form)) if is_batch else 1)
     if app.exceeded:
         raise app_limit(app)
     try:
-        if request.method == "POST" and path == "/" and "batch" in form:
+        if is_batch:
             answer = batch(service, request, grant, token or "", form)
         elif request.method == "GET":
             answer = get(service, request, grant, token or "", path, params)
@@ -128,14 +130,20 @@ def account_limit(platform: str, account_id: str, minutes: int) -> Refusal:
     return refusal
 
 
-def batch(service: Service, request: Request, grant: Grant, token: str, form: Json) -> Answer:
-    """Up to 50 requests in one; each has its own code, its body is a string, and it may be null."""
+def parts_of(form: Json) -> list[Json]:
+    """The requests of a batch."""
     try:
         items = json.loads(form["batch"])
     except ValueError as problem:
         raise graph.error(100, "(#100) Param batch must be a valid JSON array") from problem
     if not isinstance(items, list) or not items:
         raise graph.error(100, "(#100) Param batch must be a valid JSON array")
+    return items
+
+
+def batch(service: Service, request: Request, grant: Grant, token: str, form: Json) -> Answer:
+    """Up to 50 requests in one; each has its own code, its body is a string, and it may be null."""
+    items = parts_of(form)
     if len(items) > LARGEST_BATCH:
         message = f"Too many requests in batch message. Maximum batch size is {LARGEST_BATCH}"
         raise graph.error(3, message, kind="GraphBatchException")

@@ -20,7 +20,7 @@ from simulator.clock import Clock
 from simulator.exchange import Answer, Request
 from simulator.faults import Fault, Faults
 from simulator.ledger import Call, Ledger
-from simulator.limits import Limits, Meter
+from simulator.limits import Bill, Limits, Meter
 from simulator.model import PLATFORMS
 from simulator.service import Handler, Service
 from simulator.vault import Vault
@@ -114,7 +114,8 @@ class Simulator:
         if fault is not None and fault.name == "time_passes":
             self.clock.advance(timedelta(seconds=float(fault.options.get("seconds", 60))))
         now = self.clock.now()
-        service = Service(world=self.world, vault=self.vault, meter=self._meter, limits=self.limits, now=now)
+        bill = Bill(self._meter)
+        service = Service(world=self.world, vault=self.vault, meter=bill, limits=self.limits, now=now)
         if fault is not None:
             service = replace(service, fault=fault.name, options=fault.options)
         answer = misfortune.replacement(fault.name, service, request) if fault else None
@@ -123,10 +124,12 @@ class Simulator:
         if answer is None:
             answer = oauth.ENDPOINTS.get((request.platform, request.path), HANDLERS[request.platform])(service, request)
             answer = misfortune.damage(fault.name, request, answer) if fault else answer
-        self._note(request, answer, fault, now, time.perf_counter() - started)
+        self._note(request, answer, fault, bill, now, time.perf_counter() - started)
         return answer, fault
 
-    def _note(self, request: Request, answer: Answer, fault: Fault | None, now: datetime, seconds: float) -> None:
+    def _note(
+        self, request: Request, answer: Answer, fault: Fault | None, bill: Bill, now: datetime, seconds: float
+    ) -> None:
         self._ledger.add(
             platform=request.platform,
             method=request.method,
@@ -141,6 +144,7 @@ class Simulator:
             fault=fault.name if fault else None,
             objects=answer.objects,
             parts=_parts(request),
+            charges=tuple(bill.charges),
             exposed=self.vault.is_in(unquote(f"{request.path}?{request.query}")),
         )
 

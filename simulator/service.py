@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from simulator.exchange import Answer, Request
-from simulator.limits import Limits, Meter
+from simulator.limits import Limits, Spending
 from simulator.vault import Vault
 from simulator.world import World
 
@@ -19,7 +19,7 @@ class Service:
 
     world: World
     vault: Vault
-    meter: Meter
+    meter: Spending
     limits: Limits
     now: datetime
     fault: str | None = None

@@ -31,6 +31,11 @@ def form(urls: Iterable[str]) -> Params:
     return {"batch": json.dumps(calls, separators=(",", ":")), "include_headers": "false"}
 
 
+def weight(form: Params | None) -> int:
+    """As how many calls Meta counts this form: one per part of a batch; a call without a form is one."""
+    return len(json.loads(form["batch"])) if form else 1
+
+
 def elements(body: Any, count: int, where: str) -> list[Any]:
     """Return the parts of a batch's answer. Raises ContractBroken when there are not as many as were asked for."""
     if not isinstance(body, list) or len(body) != count:

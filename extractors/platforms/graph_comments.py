@@ -51,6 +51,7 @@ def comments(platform: str, thread: Thread, batch: Batch) -> Stream:
         path=graph_batch.path,
         params=lambda scope: {},
         form=form,
+        weight=lambda scope: graph_batch.weight(form(scope)),
         records=records,
         batch=batch,
         follow=Follow(places=places, size=graph_batch.LARGEST),

@@ -186,6 +186,7 @@ STREAMS = (
                 path=graph_batch.path,
                 params=lambda scope: {},
                 form=reels_batch,
+                weight=lambda scope: graph_batch.weight(reels_batch(scope)),
                 records=reels_records,
                 metrics=REELS_METRICS,
                 batch=Batch(

@@ -140,6 +140,7 @@ STREAM = Stream(
             path=path,
             params=list_params,
             form=form,
+            weight=lambda scope: graph_batch.weight(form(scope)),
             records=records,
             follow=Follow(places=places, size=PER_BATCH),
             metrics=STORY,

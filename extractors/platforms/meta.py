@@ -178,6 +178,7 @@ LOOKUP = Read(
     path=lambda scope: f"/{VERSION}/",
     params=lambda scope: {},
     form=lookup_batch,
+    weight=lambda scope: len(scope.ids),
     records=lookup_records,
     batch=Batch(of="posts", size=50, where="true"),
 )

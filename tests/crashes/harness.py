@@ -23,7 +23,7 @@ from extractors.accounts import load
 from extractors.migrate import migrate
 from extractors.settings import Settings
 from local import postgres
-from simulator.limits import Limits
+from simulator.limits import Limits, Rolling
 from simulator.server import Simulator
 from simulator.world import World, build_world
 from tests.crashes.runner import COMPLETE
@@ -305,7 +305,7 @@ def make_world() -> World:
 @contextmanager
 def simulated(world: World) -> Iterator[Simulator]:
     """The platforms, with allowances that thousands of runs do not use up."""
-    limits = Limits(meta_account_day=10**9, meta_app_hour=10**9)
+    limits = Limits(meta_account_day=10**9, meta_app=Rolling(calls=10**9, seconds=3600))
     with Simulator(world, now=ANCHOR, limits=limits) as running:
         yield running
 

@@ -57,6 +57,8 @@ update ops.rate_budgets set
     last_place_at = last_place_at - by,
     latest_at = latest_at - by,
     probe_until = probe_until - by,
+    kept_until = kept_until - by,
+    earned_at = earned_at - by,
     marks = array(select mark - by from unnest(marks) with ordinality as ring (mark, place) order by place)
 from make_interval(secs => %s) as by
 """
