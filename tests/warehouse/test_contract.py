@@ -30,6 +30,9 @@ PROMISED = {
     "engagement_overview": "business_id platform window_days posts impressions likes comments shares clicks engagement"
     " engagement_rate rated_engagement rated_impressions previous_posts previous_impressions previous_likes"
     " previous_comments previous_shares previous_clicks previous_engagement previous_engagement_rate",
+    "engagement_trends": "business_id platform period period_start attribution posts impressions views clicks likes"
+    " reactions comments shares reposts quotes saves video_views watch_time_seconds engagement engagement_rate"
+    " is_partial",
     "platform_comparison": "business_id window_days platform posts impressions engagement engagement_rate"
     " avg_engagement_per_post followers_count rank note rated_engagement rated_impressions",
     "top_posts": "business_id platform window_days metric rank post_id value",
@@ -94,11 +97,11 @@ def test_every_model_and_column_is_described() -> None:
 
 @pytest.mark.unit
 def test_every_mart_has_a_key_test_and_a_unit_test() -> None:
-    (models,) = documents("models/publish/_publish__models.yml")
-    (unit_tests,) = documents("models/publish/_publish__unit_tests.yml")
+    pages = documents("models/publish/*.yml")
     marts = {path.stem for path in PROJECT.glob("models/publish/*.sql")}
-    assert {model["name"] for model in models["models"] if "is_key" in model["data_tests"][0]} == marts
-    assert {test["model"] for test in unit_tests["unit_tests"]} == marts
+    models = [model for page in pages for model in page.get("models", [])]
+    assert {model["name"] for model in models if "is_key" in model["data_tests"][0]} == marts
+    assert {test["model"] for page in pages for test in page.get("unit_tests", [])} == marts
 
 
 @pytest.mark.unit

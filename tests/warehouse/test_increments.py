@@ -39,6 +39,7 @@ TABLES = {
     "dim_posts": "*",
     "fct_posts": "*",
     "fct_post_snapshots": "*",
+    "fct_post_daily": "*",
     "fct_account_daily": "*",
     "fct_audience_demographics": "*",
     "fct_stream_freshness": "*",
