@@ -21,6 +21,10 @@ PROMISED = {
     "post_performance": "business_id account_id platform post_id published_at published_at_local content_type text"
     f" permalink hashtags {METRICS} engagement engagement_rate engagement_rate_by_reach engagement_rate_by_followers"
     " click_through_rate virality_rate followers_at_publish metrics_observed_at is_deleted",
+    "story_performance": "business_id account_id post_id published_at expires_at views reach replies navigation"
+    " taps_forward taps_back exits swipes_forward shares total_interactions metrics_observed_at suppressed_because",
+    "restatements": "business_id platform account_id post_id metric period day observed_at old_value new_value"
+    " delay_hours",
     "post_analytics": "business_id id published_post_id post_id platform impressions likes comments shares clicks"
     " engagement_rate synced_at created_at",
     "audience_insights": "business_id platform day id followers_count follower_growth_rate age_demographics"
