@@ -23,6 +23,10 @@ PROMISED = {
     " click_through_rate virality_rate followers_at_publish metrics_observed_at is_deleted",
     "story_performance": "business_id account_id post_id published_at expires_at views reach replies navigation"
     " taps_forward taps_back exits swipes_forward shares total_interactions metrics_observed_at suppressed_because",
+    "post_velocity": "business_id platform account_id post_id metric value_1h value_3h value_6h value_24h value_48h"
+    " value_7d value_30d is_interpolated_1h is_interpolated_30d final_value hours_to_half hours_to_90 is_censored",
+    "post_over_performance": "business_id platform account_id post_id metric content_type age_hours value n expected"
+    " expected_low expected_high ratio ratio_low ratio_high not_judged_because",
     "restatements": "business_id platform account_id post_id metric period day observed_at old_value new_value"
     " delay_hours",
     "post_analytics": "business_id id published_post_id post_id platform impressions likes comments shares clicks"

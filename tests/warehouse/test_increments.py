@@ -43,6 +43,8 @@ TABLES = {
     "fct_post_restatements": "*",
     "fct_account_restatements": "*",
     "fct_stories": "*",
+    "fct_looks": "*",
+    "fct_post_velocity": "*",
     "fct_account_daily": "*",
     "fct_audience_demographics": "*",
     "fct_stream_freshness": "*",
