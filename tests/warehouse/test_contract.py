@@ -21,6 +21,14 @@ PROMISED = {
     "post_performance": "business_id account_id platform post_id published_at published_at_local content_type text"
     f" permalink hashtags {METRICS} engagement engagement_rate engagement_rate_by_reach engagement_rate_by_followers"
     " click_through_rate virality_rate followers_at_publish metrics_observed_at is_deleted",
+    "story_performance": "business_id account_id post_id published_at expires_at views reach replies navigation"
+    " taps_forward taps_back exits swipes_forward shares total_interactions metrics_observed_at suppressed_because",
+    "post_velocity": "business_id platform account_id post_id metric value_1h value_3h value_6h value_24h value_48h"
+    " value_7d value_30d is_interpolated_1h is_interpolated_30d final_value hours_to_half hours_to_90 is_censored",
+    "post_over_performance": "business_id platform account_id post_id metric content_type age_hours value n expected"
+    " expected_low expected_high ratio ratio_low ratio_high not_judged_because",
+    "restatements": "business_id platform account_id post_id metric period day observed_at old_value new_value"
+    " delay_hours",
     "post_analytics": "business_id id published_post_id post_id platform impressions likes comments shares clicks"
     " engagement_rate synced_at created_at",
     "audience_insights": "business_id platform day id followers_count follower_growth_rate age_demographics"
@@ -30,6 +38,9 @@ PROMISED = {
     "engagement_overview": "business_id platform window_days posts impressions likes comments shares clicks engagement"
     " engagement_rate rated_engagement rated_impressions previous_posts previous_impressions previous_likes"
     " previous_comments previous_shares previous_clicks previous_engagement previous_engagement_rate",
+    "engagement_trends": "business_id platform period period_start attribution posts impressions views clicks likes"
+    " reactions comments shares reposts quotes saves video_views watch_time_seconds engagement engagement_rate"
+    " is_partial",
     "platform_comparison": "business_id window_days platform posts impressions engagement engagement_rate"
     " avg_engagement_per_post followers_count rank note rated_engagement rated_impressions",
     "top_posts": "business_id platform window_days metric rank post_id value",
@@ -94,11 +105,11 @@ def test_every_model_and_column_is_described() -> None:
 
 @pytest.mark.unit
 def test_every_mart_has_a_key_test_and_a_unit_test() -> None:
-    (models,) = documents("models/publish/_publish__models.yml")
-    (unit_tests,) = documents("models/publish/_publish__unit_tests.yml")
+    pages = documents("models/publish/*.yml")
     marts = {path.stem for path in PROJECT.glob("models/publish/*.sql")}
-    assert {model["name"] for model in models["models"] if "is_key" in model["data_tests"][0]} == marts
-    assert {test["model"] for test in unit_tests["unit_tests"]} == marts
+    models = [model for page in pages for model in page.get("models", [])]
+    assert {model["name"] for model in models if "is_key" in model["data_tests"][0]} == marts
+    assert {test["model"] for page in pages for test in page.get("unit_tests", [])} == marts
 
 
 @pytest.mark.unit
