@@ -46,6 +46,9 @@ PROMISED = {
     " lift_low lift_high q_value verdict first_used_at last_used_at rated_engagement rated_impressions",
     "audience_growth": "business_id account_id day followers_count gained lost net growth_rate",
     "audience_demographics": "business_id account_id day dimension value label followers share",
+    "reconciliation": "business_id run_id account_id stream listed stored unchanged quarantined staged in_core"
+    " difference reason in_mart",
+    "reconciliation_totals": "business_id run_id account_id stream metric listed in_core in_mart difference reason",
     "data_freshness": "business_id account_id stream last_success_at age_hours is_stale last_error",
 }
 
@@ -94,11 +97,11 @@ def test_every_model_and_column_is_described() -> None:
 
 @pytest.mark.unit
 def test_every_mart_has_a_key_test_and_a_unit_test() -> None:
-    (models,) = documents("models/publish/_publish__models.yml")
-    (unit_tests,) = documents("models/publish/_publish__unit_tests.yml")
+    models = [model for document in documents("models/publish/*__models.yml") for model in document["models"]]
+    unit_tests = [test for document in documents("models/publish/*__unit_tests.yml") for test in document["unit_tests"]]
     marts = {path.stem for path in PROJECT.glob("models/publish/*.sql")}
-    assert {model["name"] for model in models["models"] if "is_key" in model["data_tests"][0]} == marts
-    assert {test["model"] for test in unit_tests["unit_tests"]} == marts
+    assert {model["name"] for model in models if "is_key" in model["data_tests"][0]} == marts
+    assert {test["model"] for test in unit_tests} == marts
 
 
 @pytest.mark.unit
