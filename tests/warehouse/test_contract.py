@@ -49,7 +49,8 @@ PROMISED = {
     "reconciliation": "business_id run_id account_id stream listed stored unchanged quarantined staged in_core"
     " difference reason in_mart",
     "reconciliation_totals": "business_id run_id account_id stream metric listed in_core in_mart difference reason",
-    "data_freshness": "business_id account_id stream last_success_at age_hours is_stale last_error",
+    "data_freshness": "business_id account_id stream last_success_at age_hours is_stale last_error"
+    " last_published_at publish_error",
 }
 
 
