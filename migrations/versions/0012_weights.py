@@ -1,13 +1,13 @@
 """Calls that a platform counts as several: so many places at once, and what is kept for one that was turned away.
 
 Also what the ledger says of them, and what answered calls have paid for retries.
-Revision: 0012, after 0010.
+Revision: 0012, after 0011.
 """
 
 from alembic import op
 
 revision = "0012"
-down_revision = "0010"
+down_revision = "0011"
 
 COLUMNS = """
 alter table ops.rate_budgets

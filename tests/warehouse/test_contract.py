@@ -57,7 +57,11 @@ PROMISED = {
     " lift_low lift_high q_value verdict first_used_at last_used_at rated_engagement rated_impressions",
     "audience_growth": "business_id account_id day followers_count gained lost net growth_rate",
     "audience_demographics": "business_id account_id day dimension value label followers share",
-    "data_freshness": "business_id account_id stream last_success_at age_hours is_stale last_error",
+    "reconciliation": "business_id run_id account_id stream listed stored unchanged quarantined staged in_core"
+    " difference reason in_mart",
+    "reconciliation_totals": "business_id run_id account_id stream metric listed in_core in_mart difference reason",
+    "data_freshness": "business_id account_id stream last_success_at age_hours is_stale last_error"
+    " last_published_at publish_error",
 }
 
 

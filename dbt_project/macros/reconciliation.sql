@@ -1,0 +1,72 @@
+{#
+    The audits of runs follow what changed: a run is audited when every core table that takes its stream has taken it in,
+    and once more after it was found wanting.
+#}
+
+{# Pre-hook: claim the runs that are to be audited in this build. #}
+{% macro claim_audits() %}
+    {%- if execute and not flags.EMPTY -%}
+        {%- if not continues() %}
+            delete from {{ ref('loaded_runs') }} where table_name = '{{ this.identifier }}';
+            {%- if is_incremental() %}
+                delete from {{ this }};
+            {%- endif %}
+        {%- else %}
+            delete from {{ ref('loaded_runs') }} as loaded
+            using {{ this }} as audits
+            where
+                loaded.table_name = '{{ this.identifier }}'
+                and audits.run_id = loaded.run_id
+                and audits.unexplained > 0;
+        {%- endif %}
+        insert into {{ ref('loaded_runs') }} (table_name, run_id, invocation_id, loaded_at)
+        select
+            '{{ this.identifier }}',
+            runs.run_id,
+            '{{ invocation_id }}',
+            clock_timestamp()
+        from {{ source('ops', 'extract_runs') }} as runs
+        where
+            runs.gate = 'passed'
+            and runs.state <> 'running'
+            and not exists (
+                select 1
+                from {{ ref('loaded_runs') }} as loaded
+                where loaded.table_name = '{{ this.identifier }}' and loaded.run_id = runs.run_id
+            )
+            and not exists (
+                select 1
+                from (values {{ takers() }}) as takers (table_name, stream)
+                where
+                    takers.stream = split_part(runs.stream, '__', 2)
+                    and not exists (
+                        select 1
+                        from {{ ref('loaded_runs') }} as loaded
+                        where loaded.table_name = takers.table_name and loaded.run_id = runs.run_id
+                    )
+            )
+    {%- endif -%}
+{% endmacro %}
+
+
+{# Which core table takes which stream, as rows of a values list: read from the pre-hooks of the models themselves. #}
+{% macro takers() -%}
+    {%- set rows = [] -%}
+    {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.package_name == project_name -%}
+        {%- for streams in modules.re.findall("claim_runs\(\[([^\]]*)\]\)", node.raw_code) -%}
+            {%- for stream in modules.re.findall("'(\w+)'", streams) -%}
+                {%- do rows.append("('" ~ node.name ~ "', '" ~ stream ~ "')") -%}
+            {%- endfor -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {{- (rows or ["('', '')"]) | join(', ') -}}
+{%- endmacro %}
+
+
+{# Reasons with their numbers as text for people: "repost: 2, set_aside: 1"; NULL where there are none. #}
+{% macro reasons_in_words(column) -%}
+    (
+        select string_agg(reasons.key || ': ' || reasons.value, ', ' order by reasons.key collate "C")
+        from jsonb_each_text({{ column }}) as reasons
+    )
+{%- endmacro %}
