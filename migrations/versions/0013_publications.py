@@ -36,7 +36,7 @@ create table ops.mart_measures (
     is_accepted boolean not null default false,
     primary key (mart_name, business_id, platform, publication_id)
 );
-comment on table ops.mart_measures is 'Rows of each business and platform in a mart, once a day; what audits call usual.';
+comment on table ops.mart_measures is 'Rows of a business and platform in a mart, once a day; what audits call usual.';
 comment on column ops.mart_measures.is_accepted is 'A person took this size for right; what was before counts no more.';
 """
 

@@ -54,8 +54,8 @@ def rows_of(environment: Environment, schema: str, *, without: Iterable[str] = (
 def _relations(environment: Environment, schema: str) -> list[str]:
     rows = read(
         environment,
-        "select relname::text as name from pg_class where relnamespace = %s::regnamespace and relkind in ('r', 'p', 'v')"
-        " and not relispartition order by 1",
+        "select relname::text as name from pg_class where relnamespace = %s::regnamespace"
+        " and relkind in ('r', 'p', 'v') and not relispartition order by 1",
         schema,
     )
     return [row["name"] for row in rows if row["name"] not in ELSEWHERE]
