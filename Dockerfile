@@ -13,6 +13,7 @@ COPY dags dags
 COPY dbt_project dbt_project
 COPY expectations expectations
 COPY extractors extractors
+COPY insights insights
 COPY local local
 COPY migrations migrations
 COPY reports reports

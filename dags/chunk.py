@@ -10,7 +10,9 @@ from typing import Any
 
 from dags.airflow_settings import settings
 from dags.asked import asked, is_backfill
+from dags.later import clock
 from dags.policy import outcome
+from dags.schedules import waits_until
 from extractors.crew import Crew, Done
 from extractors.errors import PipelineError, RetryLater
 from extractors.limiter import LONGEST_WAIT_SECONDS
@@ -20,11 +22,14 @@ log = logging.getLogger(__name__)
 COUNTS = ("listed", "stored", "unchanged", "quarantined", "calls")
 
 
-def read(platform: str, chunk: Mapping[str, Any], context: dict[str, Any]) -> dict[str, int]:
+def read(
+    platform: str, chunk: Mapping[str, Any], context: dict[str, Any], *, comes_again: bool = False
+) -> dict[str, int]:
     """Read the accounts of a chunk and return sums.
 
-    Raises what `policy` says of the errors; until then every account that could be read has been. `context["outcome"]`
-    is what the task is called in Airflow's UI afterwards.
+    Raises what `policy` says of the errors; until then every account that could be read has been. An account that must
+    wait is no error where the run reads it later; where the task itself `comes_again`, it is rescheduled.
+    `context["outcome"]` is what the task is called in Airflow's UI afterwards.
     """
     accounts = [
         {"business_id": business, "platform": platform, "account_id": name} for business, name in chunk["accounts"]
@@ -42,9 +47,12 @@ def read(platform: str, chunk: Mapping[str, Any], context: dict[str, Any]) -> di
         sums |= {name: sums[name] + sum(getattr(each, name) for each in done.results) for name in COUNTS}
         errors += done.errors
         unread += bool(done.errors)
-    context["outcome"] = label(chunk["number"], len(accounts), unread, errors)
+    context["outcome"] = label(chunk, unread, errors)
     if errors:
-        raise outcome(errors, what=f"{unread} of {len(accounts)} accounts not read: ")
+        until = waits_until(platform, context)
+        left = [error for error in errors if comes_again or not (isinstance(error, RetryLater) and error.at <= until)]
+        if left:
+            raise outcome(left, what=f"{unread} of {len(accounts)} accounts not read: ", until=until)
     return {"accounts": len(accounts), **sums}
 
 
@@ -60,8 +68,12 @@ def tell(done: Done) -> None:
         log.warning("%s: %s", done.name, line)
 
 
-def label(number: int, accounts: int, unread: int, errors: list[PipelineError]) -> str:
-    """Return what a chunk is called when it has ended."""
+def label(chunk: Mapping[str, Any], unread: int, errors: list[PipelineError]) -> str:
+    """Return what a chunk, or a group of accounts that had to wait, is called when it has ended or waits again."""
+    accounts = len(chunk["accounts"])
     waits = [error.at for error in errors if isinstance(error, RetryLater) and error.at > datetime.now(UTC)]
-    what = f"chunk {number}: {accounts - unread} of {accounts} accounts read"
-    return what + (f", the next call is allowed at {min(waits):%H:%M}" if waits else "")
+    if "who" in chunk and waits:
+        return f"wait until {clock(max(waits))}: {chunk['who']}"
+    name = chunk["who"] if "who" in chunk else f"chunk {chunk['number']}"
+    what = f"{name}: {accounts - unread} of {accounts} accounts read"
+    return what + (f", the next call is allowed at {clock(min(waits))}" if waits else "")

@@ -3,7 +3,7 @@
 | our error | Airflow |
 |---|---|
 | Transient, WarehouseUnavailable, AlreadyRunning, LeaseLost, Stopped | the task's own retries |
-| RetryLater, within `LONGEST_WAIT` | gives the slot back and comes again at that instant |
+| RetryLater, up to the instant that the task may wait for | gives the slot back and comes again then |
 | RetryLater, later than that | fails; the next scheduled run makes no call before that instant |
 | every other PipelineError | fails at once: only a person can help, and the line says how |
 
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from airflow.sdk.exceptions import (
     AirflowException,
@@ -25,14 +25,13 @@ from airflow.sdk.exceptions import (
 
 from extractors.errors import PASSING, PipelineError, RetryLater
 
-# X counts in windows of 15 minutes; a longer wait would hold back the accounts that are already read.
-LONGEST_WAIT = timedelta(minutes=20)
 
+def outcome(errors: Sequence[PipelineError], *, what: str = "", until: datetime | None = None) -> AirflowException:
+    """Return the exception that tells Airflow what to do about the errors of one task; one line, `what` before it.
 
-def outcome(errors: Sequence[PipelineError], *, what: str = "", now: datetime | None = None) -> AirflowException:
-    """Return the exception that tells Airflow what to do about the errors of one task; one line, `what` before it."""
-    present = now or datetime.now(UTC)
-    waits = [error.at for error in errors if isinstance(error, RetryLater) and error.at - present <= LONGEST_WAIT]
+    `until`: the last instant that the task may come again at; None if it does not wait for limits.
+    """
+    waits = [error.at for error in errors if isinstance(error, RetryLater) and until is not None and error.at <= until]
     if waits:
         return AirflowRescheduleException(max(waits))  # type: ignore[no-untyped-call]  # Airflow's own is untyped
     line = what + one_line(errors)

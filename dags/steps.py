@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import timedelta
 from typing import Any, cast
 
 from airflow.sdk import TriggerRule, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from dags.airflow_settings import data_docs_directory, settings
+from dags.airflow_settings import settings
 from dags.assets import RAW
 from dags.policy import airflow_outcomes
 
@@ -21,15 +21,16 @@ RETRIES = {"retries": 2, "retry_delay": timedelta(minutes=1), "retry_exponential
 # More than this many red squares help nobody; `python -m extractors status --problems` has them all.
 MOST_VERDICTS = 25
 CHUNK_LABEL = "{{ outcome | default('chunk ' ~ task.op_kwargs['chunk']['number']) }}"
+LATER_LABEL = "{{ outcome | default(task.op_kwargs['group']['label']) }}"
 PROBLEM_LABEL = "{{ task.op_kwargs['problem']['label'] }}"
 
 
 def read_platform(platform: str) -> Any:
-    """Wire plan, extract (mapped over chunks), validate, problems and verdict (mapped over accounts); return the first.
+    """Wire plan, extract (mapped over chunks), validate, problems and verdict (mapped over accounts), and return plan.
 
-    XComs hold ids and counts.
+    Beside them `waits`, and over its groups `later`, reads accounts whose limits end within the run's time, so that
+    nobody else waits for them. XComs hold ids and counts.
     """
-    asset = RAW[platform]
 
     @task
     def plan() -> list[dict[str, Any]]:
@@ -64,31 +65,11 @@ def read_platform(platform: str) -> Any:
             held = gates["quarantined"] if gates else []
             return found(platform, chunks, held, get_current_context(), most=MOST_VERDICTS)
 
-    @task(trigger_rule=TriggerRule.ALL_DONE, outlets=[asset])
+    @task(trigger_rule=TriggerRule.ALL_DONE, outlets=[RAW[platform]])
     def validate(chunks: Any) -> dict[str, Any]:
-        from dags.asked import origin
-        from expectations.gate import validate_pending
-        from extractors.origins import is_anything_read
-
         if not chunks:
             raise AirflowSkipException("there was nothing to read, so there is nothing to validate")
-        context, configured = get_current_context(), settings()
-        with airflow_outcomes(), closing(configured.warehouse.connect()) as connection:
-            gates = validate_pending(configured, [platform], docs_dir=data_docs_directory())
-            is_read = is_anything_read(connection, origin(context), platform)
-        for line in (line for gate in gates for line in gate.lines()):
-            log.error(line)
-        passed, rows = [gate for gate in gates if gate.passed], sum(gate.rows for gate in gates if gate.passed)
-        counts: dict[str, Any] = {"runs": len(passed), "rows": rows}
-        held = [gate.run_id for gate in gates if not gate.passed]
-        if not passed or not (is_read or rows):
-            raise (
-                AirflowFailException(f"the gate held back {len(held)} runs, named above")
-                if held
-                else AirflowSkipException("no news")
-            )
-        context["outlet_events"][asset].extra = counts
-        return {"quarantined": held, **counts}
+        return announced(platform, get_current_context())
 
     @task(map_index_template=PROBLEM_LABEL, retries=0)
     def verdict(problem: dict[str, Any]) -> None:
@@ -97,8 +78,55 @@ def read_platform(platform: str) -> Any:
         with airflow_outcomes():
             raise AirflowFailException(line_of(platform, problem, get_current_context()))
 
+    @task(trigger_rule=TriggerRule.ALL_DONE)
+    def waits(chunks: Any) -> list[dict[str, Any]]:
+        from dags.later import waits
+
+        with airflow_outcomes():
+            return waits(platform, chunks or [], get_current_context())
+
     chunks = plan()
     judged = validate(chunks)
-    extract.expand(chunk=chunks) >> judged
+    waiting = waits(chunks)
+    extract.expand(chunk=chunks) >> [judged, waiting]
     verdict.expand(problem=problems(chunks, judged))
+    read_later(platform, waiting)
     return chunks
+
+
+def read_later(platform: str, groups: Any) -> None:
+    """Wire later and later_verdict, both mapped over `waits`: accounts are read when their limits have ended.
+
+    They stand beside the rest of the run: nobody waits for them, and each group announces by itself what it read.
+    """
+
+    @task(pool=f"api_{platform}", outlets=[RAW[platform]], map_index_template=LATER_LABEL)
+    def later(group: dict[str, Any]) -> dict[str, Any]:
+        from dags import chunk
+
+        context = get_current_context()
+        # At first nothing is called: the ledger knows that these wait, and until when. Whom only a person can help is
+        # told by `later_verdict`, so that the others are announced.
+        with airflow_outcomes(), suppress(AirflowFailException):
+            chunk.read(platform, group, cast(dict[str, Any], context), comes_again=True)
+        return announced(platform, context)
+
+    @task(trigger_rule=TriggerRule.ALL_DONE, map_index_template=LATER_LABEL, retries=0)
+    def later_verdict(group: dict[str, Any]) -> None:
+        from dags.verdicts import unread
+
+        with airflow_outcomes():
+            if lines := unread(platform, group, cast(dict[str, Any], get_current_context())):
+                raise AirflowFailException("; ".join(lines[:MOST_VERDICTS]))
+
+    later.expand(group=groups) >> later_verdict.expand(group=groups)
+
+
+def announced(platform: str, context: Any) -> dict[str, Any]:
+    """Let the gate judge, and tell with the Asset how much passed."""
+    from dags.gate import judge
+
+    with airflow_outcomes():
+        found = judge(platform, context)
+    context["outlet_events"][RAW[platform]].extra = {name: found[name] for name in ("runs", "rows")}
+    return found

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from airflow.sdk import DAG, Param, TaskGroup, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
 from dags.airflow_settings import settings
 from dags.policy import airflow_outcomes
+from dags.schedules import LONGEST_WAIT, LONGEST_WORK
 from dags.steps import RETRIES, read_platform
 from extractors.registry import PLATFORMS
 
@@ -38,7 +39,7 @@ with DAG(
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=4,
-    dagrun_timeout=timedelta(hours=6),
+    dagrun_timeout=LONGEST_WAIT + LONGEST_WORK,
     default_args=RETRIES,
     params=PARAMS,
     tags=["extract", "manual"],

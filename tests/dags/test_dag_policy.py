@@ -19,7 +19,7 @@ def subclasses(kind: type[errors.PipelineError]) -> set[type[errors.PipelineErro
 def raised(*found: errors.PipelineError) -> Exception:
     from dags.policy import outcome
 
-    return outcome(found, now=NOW)
+    return outcome(found, until=NOW + timedelta(hours=1))
 
 
 def test_every_error_of_ours_has_an_outcome() -> None:
@@ -31,7 +31,7 @@ def test_every_error_of_ours_has_an_outcome() -> None:
         assert type(raised(kind("linkedin__posts, account 1: it broke", "mend it"))) is expected, kind
 
 
-def test_a_wait_of_minutes_gives_the_slot_back_until_the_named_instant() -> None:
+def test_a_wait_that_ends_in_time_gives_the_slot_back_until_the_named_instant() -> None:
     from airflow.sdk.exceptions import AirflowRescheduleException
 
     at = NOW + timedelta(minutes=14)
@@ -41,7 +41,7 @@ def test_a_wait_of_minutes_gives_the_slot_back_until_the_named_instant() -> None
         assert found.reschedule_date == at
 
 
-def test_a_wait_of_hours_fails_and_names_the_next_allowed_time() -> None:
+def test_a_wait_beyond_the_next_run_fails_and_names_the_next_allowed_time() -> None:
     from airflow.sdk.exceptions import AirflowFailException
 
     found = raised(errors.RetryLater("twitter__posts, account 1: used up", NOW + timedelta(hours=6)))
@@ -61,7 +61,7 @@ def test_what_another_try_can_mend_is_tried_though_a_token_beside_it_is_dead() -
     assert "\n" not in str(found)
 
 
-def test_a_wait_of_hours_does_not_keep_a_short_one_from_being_waited_for() -> None:
+def test_a_wait_beyond_the_next_run_does_not_keep_a_shorter_one_from_being_waited_for() -> None:
     from airflow.sdk.exceptions import AirflowRescheduleException
 
     soon, late = NOW + timedelta(minutes=14), NOW + timedelta(hours=6)

@@ -136,5 +136,6 @@ def load_accounts(layout: Layout, variables: Mapping[str, str], simulator: Simul
     layout.accounts.write_text(simulator.world.accounts_yaml())
     accounts.load(settings, layout.accounts)
     with settings.warehouse.connect() as connection:
-        connection.execute("delete from ops.accounts where platform = 'twitter'")
+        for table in ("ops.accounts", "ops.competitors"):
+            connection.execute(f"delete from {table} where platform = 'twitter'")
         crowd.load(connection, CROWD)

@@ -17,7 +17,7 @@ from local.runs import Follower
 from tests.aftermath import assert_no_exposed_address, assert_no_secret
 from tests.canaries import found_in_files, found_in_texts, planted
 from tests.conftest import ROOT
-from tests.live.airflow import CROWD, TOKENS, Live, run_path
+from tests.live.airflow import CROWD, TOKENS, Live, Square, run_path
 
 pytestmark = pytest.mark.slow
 WHAT_TO_DO = {
@@ -26,7 +26,9 @@ WHAT_TO_DO = {
     "1003": "wait",
     "1004": "look at the contract",
 }
-COMES_AGAIN = {"up_for_retry", "up_for_reschedule"}
+
+
+INSTANT = re.compile(r" until \d{4}-\d\d-\d\d \d\d:\d\d UTC")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +55,14 @@ def troubled(live: Live) -> Run:
 
 def test_the_list_of_a_runs_tasks_says_of_each_account_which_of_four_things_it_is(live: Live, troubled: Run):
     squares = live.squares(troubled.dag_id, troubled.run_id)
-    states = {square.task: square.state for square in squares}
-    assert states == {
+    assert {square.task: square.state for square in squares} == {
         "plan": "success", "extract": "failed", "validate": "success", "problems": "success", "verdict": "failed",
+        "waits": "success", "later": "skipped", "later_verdict": "skipped",
     }  # fmt: skip
-    labels = {square.label: square for square in squares if square.task == "verdict"}
+    # How long the wait is stands beside the word: "wait until 2026-11-21 02:47 UTC: twitter 1003 of business 1".
+    labels = {INSTANT.sub("", square.label): square for square in squares if square.task == "verdict"}
     assert labels.keys() == {f"{action}: twitter {account} of business 1" for account, action in WHAT_TO_DO.items()}
+    assert sum(bool(INSTANT.search(square.label)) for square in labels.values()) == 1
     (chunk,) = [square.label for square in squares if square.task == "extract"]
     assert chunk.startswith("chunk 1: 196 of 200 accounts read")
     for account, action in WHAT_TO_DO.items():
@@ -87,6 +91,53 @@ def command(live: Live, *arguments: str) -> str:
     return done.stdout
 
 
+def test_who_waits_for_an_hour_holds_no_slot_and_nobody_up_and_is_read_then(live: Live, troubled: Run):
+    for trouble in (live.crowd.dead, live.crowd.forbidden, live.crowd.strange, live.crowd.limited):
+        trouble.clear()
+    pass_the_time(live)
+    live.crowd.posts = 4
+    live.crowd.limited["1007"] = 3600
+    began = live.rows("select now()")[0][0]
+    # With `since`, no scheduled run does the same, so that a wait of an hour is worth it whatever the time of day is.
+    asked = {"business_id": 1, "platforms": ["twitter"], "since": "2026-11-19"}
+    run = Run("sync", live.api.trigger("sync", asked))
+    live.wait(lambda: square_of(live, run, "twitter.later").state == "up_for_reschedule")
+    waiting = square_of(live, run, "twitter.later")
+    assert re.fullmatch(r"wait until 202\d-\d\d-\d\d \d\d:\d\d UTC: twitter 1007 of business 1", waiting.label)
+    assert square_of(live, run, "twitter.extract").state == "success", "nothing is left that a person must do"
+    live.wait(lambda: square_of(live, run, "twitter.problems").state == "success")
+    pool = live.api.get("/pools/api_twitter")
+    assert (pool["occupied_slots"], pool["running_slots"]) == (0, 0)
+    Follower(live.api, live.layout, print).wait_for_assets("transform", began.isoformat(), 300)
+    assert dict(live.rows(POSTS_READ)) == {3: 1, 4: CROWD - 1}, "199 are published while one waits"
+    assert live.api.run_state(run.dag_id, run.run_id) == "running"
+    pass_the_time(live)
+    live.crowd.limited.clear()
+    assert live.finished(run.dag_id, run.run_id) == "success"
+    assert square_of(live, run, "twitter.later").label.endswith(": 1 of 1 accounts read")
+    Follower(live.api, live.layout, print).wait_for_assets("transform", began.isoformat(), 300)
+    assert dict(live.rows(POSTS_READ)) == {4: CROWD}
+
+
+POSTS_READ = """
+select posts, count(*) from (select count(*) as posts from marts.post_performance group by account_id) as accounts
+group by posts
+"""
+
+
+def square_of(live: Live, run: Run, task: str) -> Square:
+    return next(square for square in live.squares(run.dag_id, run.run_id) if square.task == task)
+
+
+def pass_the_time(live: Live) -> None:
+    """An hour goes by, for the limit and for Airflow's scheduler."""
+    with live.connect() as connection:
+        connection.execute("update ops.rate_budgets set blocked_until = now() where blocked_until > now()")
+        connection.execute("update ops.extract_runs set next_allowed_at = now() where next_allowed_at > now()")
+    with live.connect("airflow") as connection:
+        connection.execute("update task_reschedule set reschedule_date = now()")
+
+
 @pytest.fixture(scope="module")
 def in_every_trouble(live: Live, troubled: Run) -> list[Run]:
     """Runs in which tokens are dead and quoted, answers are pages for people, and the warehouse is away."""
@@ -99,10 +150,10 @@ def in_every_trouble(live: Live, troubled: Run) -> list[Run]:
         assert live.finished(run.dag_id, run.run_id) == "failed"
     live.crowd.html.add("1005")
     found.append(started := Run("sync", live.api.trigger("sync", {"business_id": 1, "platforms": ["twitter"]})))
-    live.wait(lambda: states_of(live, started) & COMES_AGAIN)
+    assert live.finished(started.dag_id, started.run_id) == "failed"
     with warehouse_away(live):
         found.append(started := Run("extract_facebook", live.api.trigger("extract_facebook")))
-        live.wait(lambda: states_of(live, started) & COMES_AGAIN)
+        live.wait(lambda: "up_for_retry" in states_of(live, started))
     live.api.end_unfinished()
     return [troubled, *found]
 
@@ -132,7 +183,11 @@ def test_two_hundred_canaries_are_in_no_log_file_no_metadata_no_page_and_no_addr
     assert len(secrets) >= CROWD + 30
     texts = pages(live, in_every_trouble) | metadata(live)
     assert "(login:" in texts["extract_twitter/extract/0/log"], "platforms did quote logins, and the words were cleaned"
-    for sign in ("account 1005 of business 1: wait: ", "not currently accepting connections", "renew the token"):
+    for sign in (
+        "account 1005 of business 1: look at the contract: ",
+        "not currently accepting connections",
+        "renew the token",
+    ):
         assert any(sign in text for name, text in texts.items() if name.endswith("/log")), f"no traceback says {sign}"
     assert found_in_texts(secrets, **texts) == []
     files = [live.layout.logs, live.layout.dbt, live.layout.exports, live.layout.data_docs]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 from typing import Any
@@ -125,3 +126,23 @@ def test_what_the_image_copies_is_let_in_and_secrets_are_not() -> None:
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     assert set(copied) == allowed
     assert all((ROOT / name).exists() for name in copied)
+
+
+def test_the_image_holds_every_package_that_its_code_imports() -> None:
+    copied = set(re.findall(r"^COPY (\S+) ", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
+    ours = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    needed = {
+        f"{path.relative_to(ROOT)} imports {name}"
+        for folder in copied & ours
+        for path in (ROOT / folder).rglob("*.py")
+        for name in imported(path) & ours - copied
+    }
+    assert not needed
+
+
+def imported(path: Path) -> set[str]:
+    """The top-level names of everything a file imports, also inside functions."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
+    return {name.partition(".")[0] for name in names}
