@@ -13,8 +13,9 @@ from tests.warehouse import history_oracle as oracle
 from tests.warehouse import watched
 from tests.warehouse.conftest import Dbt, Environment, connect
 from tests.warehouse.history_oracle import POSTS, add
+from tests.warehouse.landing import LINKEDIN
 from tests.warehouse.test_increments import BUILD_CORE, RUN_CORE, core_of
-from tests.warehouse.watched import METRICS
+from tests.warehouse.watched import METRICS, Post
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +27,7 @@ def engagement(row: dict[str, int | None]) -> int | None:
     return add([row["likes"], row["comments"], row["shares"]])
 
 
-def expected_days() -> Iterator[tuple[oracle.Post, date, oracle.Day]]:
+def expected_days() -> Iterator[tuple[Post, date, oracle.Day]]:
     for post in POSTS:
         for day, told in oracle.days(post).items():
             yield post, day, told
@@ -76,7 +77,7 @@ def period_start(period: str, day: date) -> date:
 def test_trends_equal_the_looks_and_differ_by_the_opening_values_alone(watching: Rows) -> None:
     expected: dict[tuple[object, ...], dict[str, Any]] = {}
 
-    def count(post: oracle.Post, attribution: str, day: date, values: dict[str, int | None]) -> None:
+    def count(post: Post, attribution: str, day: date, values: dict[str, int | None]) -> None:
         values = values | {"engagement": engagement(values)}
         for period in ("day", "week", "month"):
             key = (post.account.business_id, post.account.platform, attribution, period, period_start(period, day))
@@ -89,7 +90,7 @@ def test_trends_equal_the_looks_and_differ_by_the_opening_values_alone(watching:
 
     for post in POSTS:
         told = oracle.readings(post, only_changes=True)
-        if told or post.account == watched.LINKEDIN:
+        if told or post.account == LINKEDIN:
             newest = told[-1][1] if told else dict.fromkeys(METRICS)
             count(post, "created", oracle.local_day(post, post.published_at), newest)
     for post, day, row in expected_days():
@@ -106,7 +107,8 @@ def test_trends_equal_the_looks_and_differ_by_the_opening_values_alone(watching:
         assert {name: actual[name] for name in ADDITIVE} == {name: add(wanted[name]) for name in ADDITIVE}, key
         rated = [add([pair[side] for pair in wanted["rated"]]) for side in (0, 1)]
         assert [actual["rated_engagement"], actual["rated_impressions"]] == rated, key
-        rate = None if None in rated or rated[1] <= 0 else rated[0] * 100 / rated[1]
+        above, below = rated
+        rate = None if above is None or below is None or below <= 0 else above * 100 / below
         assert (actual["engagement_rate"] is None) is (rate is None), key
         assert rate is None or float(actual["engagement_rate"]) == pytest.approx(rate), key
 

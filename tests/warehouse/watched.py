@@ -88,7 +88,7 @@ GONE, GONE_AT = "t-text-3", AS_OF - 20 * DAY
 
 
 def looks() -> list[Look]:
-    """Every look in order: of 28 days and now and then of all, with gaps, a refused run and some that set records aside."""
+    """Every look in order, of 28 days or of all: with gaps, a refused run, and some that set records aside."""
     rng = random.Random(12)
     return [look for account in (TWITTER, OTHER_INSTAGRAM, LINKEDIN) for look in _looks(account, rng)]
 
@@ -96,7 +96,8 @@ def looks() -> list[Look]:
 def _looks(account: Account, rng: random.Random) -> list[Look]:
     own = [post for post in posts() if post.account == account]
     before: dict[str, Counts] = {}
-    at, made = AS_OF - 60 * DAY, []
+    made: list[Look] = []
+    at = AS_OF - 60 * DAY
     while at < AS_OF:
         number = len(made)
         since = None if number % 9 == 0 else at - 28 * DAY
@@ -161,7 +162,8 @@ def _tweet(post: Post, counts: Counts) -> Payload:
     names = {"impressions": "impression_count", "likes": "like_count", "comments": "reply_count"}
     metrics = {name: counts[metric] for metric, name in names.items()}
     metrics |= {"retweet_count": counts["shares"]}
-    photo = {"includes": {"media": [{"media_key": "3_1", "type": "photo"}]}} if post.content_type == "image" else {}
+    media = {"media": [{"media_key": "3_1", "type": "photo"}]}
+    photo: dict[str, Any] = {"includes": media} if post.content_type == "image" else {}
     told = {name: value for name, value in metrics.items() if value is not None}
     return tweet(post.post_id, post.published_at.isoformat(), public_metrics=told, **photo)
 
