@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from extractors.settings import Settings
-from tests.warehouse import world
+from tests.warehouse import watched, world
 from tests.warehouse.landing import AS_OF
 
 PROJECT = Path(__file__).parents[2] / "dbt_project"
@@ -90,3 +90,19 @@ def reader(built: Environment) -> Callable[..., list[dict[str, Any]]]:
         return read(built, statement, *parameters)
 
     return query
+
+
+@pytest.fixture(scope="session")
+def history(new_database: Callable[[str], Environment], migrated_template: str, dbt: Dbt) -> Environment:
+    """A published warehouse of posts that were watched for two months."""
+    environment = new_database(migrated_template)
+    with connect(environment) as connection:
+        watched.land_all(connection)
+    dbt(environment, "build", "--exclude-resource-type", "unit_test")
+    return environment
+
+
+@pytest.fixture
+def watching(history: Environment) -> Callable[..., list[dict[str, Any]]]:
+    """Query that warehouse."""
+    return lambda statement: read(history, statement)

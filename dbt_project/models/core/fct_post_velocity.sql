@@ -186,7 +186,8 @@ final as (
         metric,
         {% for age, hours in compared_ages() %}
             trim_scale(max({{ value_at(hours) }})) as value_{{ age }},
-            bool_or({{ at_age(hours) }} > known_until) filter (where {{ value_at(hours) }} is not null)
+            bool_or({{ at_age(hours) }} > known_until and value <> next_value)
+                filter (where {{ value_at(hours) }} is not null)
                 as is_interpolated_{{ age }},
         {% endfor %}
         max(final_value) as final_value,

@@ -93,7 +93,6 @@ final as (
             'age', 'gender', 'age_gender', 'country', 'city', 'seniority', 'industry', 'function', 'company_size'
         )
         and value <> ''
-        and followers is not null
 )
 
 select * from final
