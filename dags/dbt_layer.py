@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -16,18 +17,27 @@ FAILED = ("error", "fail", "runtime error", "partial success")
 PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
 
 
-def build(settings: Settings, *selectors: str) -> dict[str, int]:
+def build(settings: Settings, *selectors: str, publish: bool = True) -> dict[str, int]:
     """Build and test the selected layers; return how many nodes ended in which state.
 
     Raises AirflowFailException with one line naming the nodes that failed.
     """
+    # Unit tests judge the code on made-up rows: `make test` runs them, here they would only cost time.
+    asked = ["--select", *selectors, "--exclude-resource-type", "unit_test", "--vars", json.dumps({"publish": publish})]
+    return _invoked(settings, "build", *asked)
+
+
+def publish(settings: Settings) -> None:
+    """Publish what was built, in one transaction. Raises AirflowFailException with the reason where it came to nothing."""
+    _invoked(settings, "run-operation", "publish")
+
+
+def _invoked(settings: Settings, command: str, *arguments: str) -> dict[str, int]:
     from dbt.cli.main import dbtRunner  # takes seconds to import, so not at parse time
 
     where = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
-    # Unit tests judge the code on made-up rows: `make test` runs them, here they would only cost time.
-    command = ["build", *where, "--select", *selectors, "--exclude-resource-type", "unit_test"]
     with _environment(settings.warehouse.environment()):
-        done = dbtRunner().invoke(command)
+        done = dbtRunner().invoke([command, *where, *arguments])
     if done.exception is not None:
         raise AirflowFailException(f"dbt could not start: {one_line(done.exception)}")
     results = getattr(done.result, "results", [])

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, AssetAny, task
 
-from dags.airflow_settings import settings
+from dags import dbt_layer
+from dags.airflow_settings import data_docs_directory, settings
 from dags.assets import MARTS, RAW
 from dags.dbt_layer import build
 from dags.policy import airflow_outcomes
@@ -15,12 +16,12 @@ DOC = """
 ### Builds core, computes the statistics, then publishes the marts
 
 `core` runs dbt for staging, intermediate and core with their tests; `insights` computes best times and hashtag lifts
-from core into core; `publish` audits and refreshes the marts in one transaction, so that readers see the last build or
-this one, never a mix.
+from core into core; `publish` audits the marts (dbt tests; Great Expectations: not empty, of a usual size, every
+difference reconciled) and refreshes them in one transaction, so that readers see the last build or this one, never a mix.
 One run at a time: what arrives meanwhile is done together by the next run.
 
 **Red means** a model or a test failed; the last line of the log names it. Nothing was published: the marts hold the
-last good build, and `marts.data_freshness` shows its age.
+last good build, and `marts.data_freshness` says since when and why (`publish_error`).
 
 **What to try**: read the failing node's compiled SQL in dbt's target folder, run
 `dbt build --project-dir dbt_project --profiles-dir dbt_project --select <node>` with the PG* variables; clear the task.
@@ -54,8 +55,13 @@ with DAG(
 
     @task(outlets=[MARTS])
     def publish() -> dict[str, int]:
-        """Audit, then refresh what BI tools read."""
+        """Audit with dbt and Great Expectations, then refresh what BI tools read."""
+        from expectations.marts import audit
+
         with airflow_outcomes():
-            return build(settings(), "publish")
+            states = build(settings(), "publish", "audit", publish=False)
+            audit(settings(), docs_dir=data_docs_directory())
+            dbt_layer.publish(settings())
+        return states
 
     core() >> insights() >> publish()

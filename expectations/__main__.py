@@ -1,4 +1,4 @@
-"""The command line of the gate: `python -m expectations validate | list`."""
+"""The command line of the gate and of the marts' border: `python -m expectations validate | marts | list`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # What the gate logs is printed here; without a handler Python would say it a second time.
     logging.getLogger("expectations").addHandler(logging.NullHandler())
     try:
-        return list_suites() if asked.command == "list" else validate(asked)
+        return {"list": list_suites, "marts": judge_marts, "validate": validate}[asked.command](asked)
     except (ConfigurationError, WarehouseUnavailable) as error:
         print(error, file=sys.stderr)
         return 2
@@ -39,13 +39,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser of both commands."""
+    """Return the parser of all commands."""
     top = argparse.ArgumentParser(prog="python -m expectations", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True)
     check = commands.add_parser("validate", help="judge every finished run that waits")
     check.add_argument("--platform", action="append", choices=sorted(PLATFORMS), help="only this one; may be repeated")
     check.add_argument("--docs", type=Path, metavar="DIR", help="write data docs there, as HTML")
     check.add_argument("--json", action="store_true", help="print machine-readable results")
+    border = commands.add_parser("marts", help="judge the marts that were built and are not published yet")
+    border.add_argument("--accept", type=int, metavar="BUSINESS", help="take the sizes of its marts for right instead")
+    border.add_argument("--docs", type=Path, metavar="DIR", help="write data docs there, as HTML")
     commands.add_parser("list", help="print every suite with its expectations in words")
     return top
 
@@ -64,7 +67,20 @@ def validate(asked: argparse.Namespace) -> int:
     return 1 if refused else 0
 
 
-def list_suites() -> int:
+def judge_marts(asked: argparse.Namespace) -> int:
+    """Judge the candidates of the marts, or accept their sizes."""
+    from expectations import marts
+
+    settings = Settings.from_environment()
+    if asked.accept is not None:
+        print(f"{marts.accept(settings, asked.accept)} sizes of business {asked.accept} accepted")
+        return 0
+    judgement = marts.audit(settings, docs_dir=asked.docs)
+    print(f"{judgement.marts} marts and {judgement.measures} sizes are fit to be published")
+    return 0
+
+
+def list_suites(_: argparse.Namespace) -> int:
     """Print every suite."""
     from expectations.suites import suite_for  # seconds of import that `validate` may not need
 

@@ -29,6 +29,7 @@ begin
         if asked is null then
             {{ publish_whole() }}
             {{ publish_views() }}
+            {{ refuse_open_marts() }}
             {{ measure_marts() }}
         else
             {{ publish_apart() }}
@@ -272,6 +273,25 @@ end
             execute statement;
         end loop;
     end loop;
+{% endmacro %}
+
+
+{# Whatever stands in `marts` shows the businesses of the asking role alone, also what somebody put there by hand. #}
+{% macro refuse_open_marts() %}
+    select string_agg(relations.relname, ', ' order by relations.relname)
+    into statement
+    from pg_catalog.pg_class as relations
+    where
+        relations.relnamespace = 'marts'::regnamespace
+        and relations.relkind in ('r', 'v', 'm', 'p', 'f')
+        and (
+            relations.relkind <> 'v'
+            or not coalesce('security_barrier=true' = any(relations.reloptions), false)
+            or pg_get_viewdef(relations.oid) !~ 'ANY \(ARRAY\( SELECT visible.business_id\s+FROM publish.visible_businesses visible\)\)'
+        );
+    if statement is not null then
+        raise exception 'without the tenant predicate stands in the schema marts: %', statement;
+    end if;
 {% endmacro %}
 
 

@@ -130,6 +130,8 @@ commit;
 begin transaction isolation level repeatable read;
 set local lock_timeout = '10min';
 lock table {{ source_of('publications') }} in share update exclusive mode;
+-- A publisher that was killed must not go on: its successor may be at work by then.
+set local client_connection_check_interval = '1s';
 set local statement_timeout = '{{ var('publish_minutes') | float }}min';
 do $publish$
 {{ publication_block(marts) }}
@@ -142,15 +144,23 @@ begin
     select reason
     into refusal
     from {{ source_of('publications') }}
-    where invocation_id = {{ sql_text(invocation_id) }} and outcome = 'refused'
+    where invocation_id = {{ sql_text(invocation_id) }}
     order by publication_id desc
     limit 1;
-    if found then
+    if refusal is not null then
         raise exception '%', refusal
             using hint = 'The last publication stands, and marts.data_freshness says so; see docs/runbook.md#publish.';
     end if;
 end
 $outcome$;
+{% endmacro %}
+
+
+{# `dbt run-operation show_publication`: the SQL of a publication, for benchmarks and for people. #}
+{% macro show_publication() %}
+    {%- if execute -%}
+        {%- do print(publish_sql(plan_publication(none).marts)) -%}
+    {%- endif -%}
 {% endmacro %}
 
 

@@ -4,6 +4,8 @@
     pre_hook="{{ claim_audits() }}",
 ) }}
 -- depends_on: {{ ref('loaded_runs') }}
+{#- Unique counts are never summed, not even to compare them. #}
+{%- set summed = post_metrics() | reject('equalto', 'reach') | list %}
 
 with readings as (
     select
@@ -22,7 +24,7 @@ compared as (
         readings.platform,
         readings.account_id,
         readings.platform || '__' || readings.stream as stream,
-        {% for metric in post_metrics() %}
+        {% for metric in summed %}
             readings.{{ metric }} as listed_{{ metric }},
             in_force.{{ metric }} as core_{{ metric }},
             fct.{{ metric }} as mart_{{ metric }},
@@ -45,7 +47,7 @@ compared as (
 
 -- One row per number that was told: what the platform said, what core says of that instant, what the mart shows now.
 told as (
-    {% for metric in post_metrics() %}
+    {% for metric in summed %}
         select
             run_id,
             business_id,
