@@ -43,8 +43,8 @@ def rows_of(environment: Environment, schema: str, *, without: Iterable[str] = (
         by_business: dict[int, list[str]] = defaultdict(list)
         for row in read(
             environment,
-            f"select business_id, (to_jsonb(each){dropped})::text as row from {schema}.{relation} as each"
-            " order by 1, 2",
+            f"select business_id, (to_jsonb(each) - 'changed_at'{dropped})::text as row"
+            f" from {schema}.{relation} as each order by 1, 2",
         ):
             by_business[row["business_id"]].append(row["row"])
         found[relation] = dict(by_business)
@@ -54,8 +54,8 @@ def rows_of(environment: Environment, schema: str, *, without: Iterable[str] = (
 def _relations(environment: Environment, schema: str) -> list[str]:
     rows = read(
         environment,
-        "select relname::text as name from pg_class where relnamespace = %s::regnamespace and relkind in ('r', 'p', 'v')"
-        " and not relispartition order by 1",
+        "select relname::text as name from pg_class where relnamespace = %s::regnamespace"
+        " and relkind in ('r', 'p', 'v') and not relispartition order by 1",
         schema,
     )
     return [row["name"] for row in rows if row["name"] not in ELSEWHERE]
