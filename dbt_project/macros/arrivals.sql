@@ -3,13 +3,30 @@
     visible when its gate passes, in no order of observed_at. The claim commits with the rows or not at all.
 #}
 
-{# True when the table exists and is to be continued; false on the first build and on --full-refresh. #}
+{# True when the table exists and is to be continued; false on the first build, on --full-refresh, and when the table
+   holds rows of a run that was taken up again after its gate and then held back: rare, and rebuilding is sure. #}
 {% macro continues() %}
-    {{ return(is_incremental() and not flags.FULL_REFRESH) }}
+    {{ return(is_incremental() and not flags.FULL_REFRESH and not holds_revoked_runs()) }}
 {% endmacro %}
 
 
-{# Pre-hook: claim every passed run of these streams that the table has not taken in yet. #}
+{% macro holds_revoked_runs() %}
+    {%- if not execute or model.resource_type != 'model' or flags.WHICH not in ('build', 'run') -%}
+        {{ return(false) }}
+    {%- endif -%}
+    {%- set revoked -%}
+        select 1
+        from {{ ref('loaded_runs') }} as loaded
+        inner join {{ source('ops', 'extract_runs') }} as runs on loaded.run_id = runs.run_id
+        where loaded.table_name = '{{ this.identifier }}' and runs.gate = 'quarantined'
+        limit 1
+    {%- endset -%}
+    {{ return(run_query(revoked).rows | length > 0) }}
+{% endmacro %}
+
+
+{# Pre-hook: claim every passed run of these streams that the table has not taken in yet. A run that was taken up again
+   has another lease epoch and is claimed anew: all its rows are looked at again. #}
 {% macro claim_runs(streams) %}
     {%- if not flags.EMPTY -%}
         {%- if not continues() %}
@@ -18,21 +35,25 @@
                 delete from {{ this }};
             {%- endif %}
         {%- endif %}
-        insert into {{ ref('loaded_runs') }} (table_name, run_id, invocation_id, loaded_at)
+        insert into {{ ref('loaded_runs') }} as loaded (table_name, run_id, lease_epoch, invocation_id, loaded_at)
         select
             '{{ this.identifier }}',
             runs.run_id,
+            runs.lease_epoch,
             '{{ invocation_id }}',
             clock_timestamp()
         from {{ source('ops', 'extract_runs') }} as runs
+        left join {{ ref('loaded_runs') }} as known
+            on known.table_name = '{{ this.identifier }}' and known.run_id = runs.run_id
         where
             runs.gate = 'passed'
             and split_part(runs.stream, '__', 2) in ('{{ streams | join("', '") }}')
-            and not exists (
-                select 1
-                from {{ ref('loaded_runs') }} as loaded
-                where loaded.table_name = '{{ this.identifier }}' and loaded.run_id = runs.run_id
-            )
+            and (known.run_id is null or known.lease_epoch <> runs.lease_epoch)
+        on conflict (table_name, run_id) do update
+        set
+            lease_epoch = excluded.lease_epoch,
+            invocation_id = excluded.invocation_id,
+            loaded_at = excluded.loaded_at
     {%- endif -%}
 {% endmacro %}
 

@@ -1,12 +1,13 @@
 {#
     `sync`: the model says the whole table; only rows that differ are written. Equal to a full refresh by construction.
-    `unique_key` is one column.
+    `unique_key` is one column. A row is not different by its `changed_at` alone.
 #}
 {% macro get_incremental_sync_sql(arg_dict) %}
     {%- set target = arg_dict['target_relation'] -%}
     {%- set desired = arg_dict['temp_relation'] -%}
     {%- set key = arg_dict['unique_key'] -%}
     {%- set columns = arg_dict['dest_columns'] | map(attribute='quoted') | list -%}
+    {%- set told = columns | reject('equalto', '"changed_at"') | list -%}
 
     delete from {{ target }} as present
     where not exists (
@@ -14,7 +15,7 @@
         from {{ desired }} as desired
         where
             desired.{{ key }} = present.{{ key }}
-            and (desired.{{ columns | join(', desired.') }}) is not distinct from (present.{{ columns | join(', present.') }})
+            and (desired.{{ told | join(', desired.') }}) is not distinct from (present.{{ told | join(', present.') }})
     );
 
     insert into {{ target }} ({{ columns | join(', ') }})

@@ -51,3 +51,19 @@
 {% macro first_version() -%}
     coalesce(version_ids[1], post_id)
 {%- endmacro %}
+
+
+{# Which version of its post a record is: 1 unless X says that the post was edited. #}
+{% macro edition() -%}
+    coalesce(array_position(version_ids, post_id), cardinality(version_ids), 1)
+{%- endmacro %}
+
+
+{# What the stream post_metrics tells of a post, by platform; everything else comes with the posts. #}
+{% macro metrics_apart() %}
+    {{ return({
+        'linkedin': post_metrics(),
+        'twitter': ['clicks'],
+        'instagram': ['watch_time_seconds'],
+    }) }}
+{% endmacro %}

@@ -43,8 +43,8 @@ def rows_of(environment: Environment, schema: str, *, without: Iterable[str] = (
         by_business: dict[int, list[str]] = defaultdict(list)
         for row in read(
             environment,
-            f"select business_id, (to_jsonb(each){dropped})::text as row from {schema}.{relation} as each"
-            " order by 1, 2",
+            f"select business_id, (to_jsonb(each) - 'changed_at'{dropped})::text as row"
+            f" from {schema}.{relation} as each order by 1, 2",
         ):
             by_business[row["business_id"]].append(row["row"])
         found[relation] = dict(by_business)

@@ -57,7 +57,10 @@ def core_of(environment: Environment) -> dict[str, list[str]]:
     return {
         table: [
             row["row"]
-            for row in read(environment, f"select q::text as row from (select {what} from core.{table}) q order by 1")
+            for row in read(
+                environment,
+                f"select (to_jsonb(q) - 'changed_at')::text as row from (select {what} from core.{table}) q order by 1",
+            )
         ]
         for table, what in TABLES.items()
     }

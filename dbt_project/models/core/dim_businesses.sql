@@ -8,7 +8,8 @@ final as (
     select
         business_id,
         business_name,
-        timezone
+        timezone,
+        now() as changed_at
     from businesses
 )
 

@@ -3,11 +3,12 @@
     incremental_strategy='delete+insert',
     pre_hook="{{ claim_runs(['posts']) }}",
     indexes=[{'columns': ['business_id', 'platform', 'account_id', 'post_id']}],
+    post_hook=["{{ ensure_index(['changed_at']) }}", "{{ ensure_index(['deleted_at'], where='deleted_at is not null') }}"],
 ) }}
 -- depends_on: {{ ref('loaded_runs') }}
 {%- set columns = [
     'post_id', 'published_at', 'content_type', 'text', 'permalink', 'hashtags', 'hashtags_display', 'excluded_because',
-    'edition',
+    'edition', 'observed_at',
 ] %}
 
 with deletions as (
@@ -19,13 +20,13 @@ arrived as (
     select
         *,
         {{ first_version() }} as first_post_id,
-        coalesce(cardinality(version_ids), 1) as edition,
+        {{ edition() }} as edition,
         min(observed_at) over (
             partition by business_id, platform, account_id, {{ first_version() }}
         ) as first_observed_at,
         row_number() over (
             partition by business_id, platform, account_id, {{ first_version() }}
-            order by cardinality(version_ids) desc nulls last, observed_at desc
+            order by {{ edition() }} desc, observed_at desc, post_id desc
         ) as version_back
     from {{ ref('int_posts_unioned') }}
     {% if continues() %}
@@ -93,13 +94,14 @@ newest as (
             described.account_id,
             {% for column in columns %}
                 case
-                    when (present.edition, present.observed_at) > (described.edition, described.observed_at)
+                    when
+                        (present.edition, present.observed_at, present.post_id)
+                        > (described.edition, described.observed_at, described.post_id)
                         then present.{{ column }}
                     else described.{{ column }}
                 end as {{ column }},
             {% endfor %}
-            least(present.first_observed_at, described.first_observed_at) as first_observed_at,
-            greatest(present.observed_at, described.observed_at) as observed_at
+            least(present.first_observed_at, described.first_observed_at) as first_observed_at
         from described
         left join {{ this }} as present using (post_key)
         union all
@@ -112,16 +114,30 @@ newest as (
             {% for column in columns %}
                 present.{{ column }},
             {% endfor %}
-            present.first_observed_at,
-            present.observed_at
+            present.first_observed_at
         from {{ this }} as present
-        left join deletions using (business_id, platform, account_id, post_id)
         where
-            (present.deleted_at is not null or deletions.deleted_at is not null)
-            and present.deleted_at is distinct from deletions.deleted_at
-            and present.post_key not in (select described.post_key from described)
+            present.post_key not in (select described.post_key from described)
+            and present.post_key in (
+                select gone.post_key
+                from {{ this }} as gone
+                left join deletions using (business_id, platform, account_id, post_id)
+                where gone.deleted_at is not null and gone.deleted_at is distinct from deletions.deleted_at
+                union
+                select kept.post_key
+                from {{ this }} as kept
+                inner join deletions using (business_id, platform, account_id, post_id)
+                where kept.deleted_at is distinct from deletions.deleted_at
+            )
     {% else %}
-        select * from described
+        select
+            post_key,
+            business_id,
+            platform,
+            account_id,
+            {{ columns | join(', ') }},
+            first_observed_at
+        from described
     {% endif %}
 ),
 
@@ -142,7 +158,8 @@ final as (
         newest.edition,
         deletions.deleted_at,
         newest.first_observed_at,
-        newest.observed_at
+        newest.observed_at,
+        now() as changed_at
     from newest
     left join deletions using (business_id, platform, account_id, post_id)
 )

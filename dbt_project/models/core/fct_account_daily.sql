@@ -2,6 +2,7 @@
     unique_key=['business_id', 'platform', 'account_id', 'measured_date'],
     incremental_strategy='delete+insert',
     pre_hook="{{ claim_runs(['profile', 'account_daily']) }}",
+    post_hook="{{ ensure_index(['changed_at']) }}",
 ) }}
 -- depends_on: {{ ref('loaded_runs') }}
 {%- set told = [
@@ -113,7 +114,8 @@ final as (
             netted.{{ column }},
         {% endfor %}
         netted.first_observed_at,
-        netted.observed_at
+        netted.observed_at,
+        now() as changed_at
     from netted
     {% if continues() %}
         inner join touched using (business_id, platform, account_id)

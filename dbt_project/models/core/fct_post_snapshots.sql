@@ -1,9 +1,10 @@
 {{ config(
-    unique_key='post_key',
-    incremental_strategy='delete+insert',
-    pre_hook="{{ claim_runs(['posts', 'post_metrics']) }}",
+    incremental_strategy='append',
+    pre_hook="{{ claim_runs(['posts', 'post_metrics']) }}; {{ forget_reread_posts() }}",
+    post_hook=["{{ remember_read_posts() }}", "{{ ensure_index(['changed_at']) }}"],
 ) }}
 -- depends_on: {{ ref('loaded_runs') }}
+-- depends_on: {{ ref('read_posts') }}
 {#- The versions of an edited post are one post, named by its first version. #}
 {%- set key = 'business_id, platform, account_id, first_post_id' %}
 {%- set known = post_metrics() | join(', ') %}
@@ -11,57 +12,124 @@
 with
 {% if continues() %}
     arrived as (
-        select distinct
-            business_id,
-            platform,
-            account_id,
-            post_id,
-            version_ids,
-            {{ first_version() }} as first_post_id
-        from {{ ref('int_post_metrics_unioned') }}
-        where run_id = any({{ claimed_runs() }})
+        {{ arrived_readings() }}
     ),
 
     touched as (
-        select distinct
-            {{ key }},
-            {{ surrogate_key(key.split(', ')) }} as post_key
-        from arrived
+        {{ touched_posts('arrived') }}
+    ),
+
+    reread as (
+        select * from touched
+        where is_reread
     ),
 
     -- Versions that this build does not bring: those before, and those that came earlier.
     versions as (
-        select post_id from arrived
+        select arrived.post_id
+        from arrived
+        inner join reread on arrived.post_key = reread.post_key
         union
-        select unnest(version_ids) from arrived
+        select unnest(arrived.version_ids)
+        from arrived
+        inner join reread on arrived.post_key = reread.post_key
         union
-        select present.post_id
-        from {{ this }} as present
-        inner join touched
-            on present.post_key = touched.post_key
-        where touched.platform = 'twitter'
+        select known.post_id
+        from {{ ref('read_posts') }} as known
+        inner join reread on known.post_key = reread.post_key
+    ),
+
+    -- What was known last, as if each stream had told its part just then.
+    last_known as (
+        select
+            touched.first_post_id,
+            streams.stream,
+            newest.*
+        from touched
+        cross join lateral (
+            select
+                present.business_id,
+                present.platform,
+                present.account_id,
+                present.post_id,
+                present.observed_at,
+                {{ known }}
+            from {{ this }} as present
+            where present.post_key = touched.post_key
+            order by present.observed_at desc
+            limit 1
+        ) as newest
+        cross join (values ('posts'), ('post_metrics')) as streams (stream)
+        where not touched.is_reread
     ),
 {% endif %}
 
 all_readings as (
     select
-        *,
-        {{ first_version() }} as first_post_id
+        business_id,
+        platform,
+        account_id,
+        post_id,
+        {{ first_version() }} as first_post_id,
+        {{ edition() }} as edition,
+        stream,
+        observed_at,
+        {{ known }}
     from {{ ref('int_post_metrics_unioned') }}
     {% if continues() %}
         -- Arrays reach the indexes of the raw tables through the union; the row comparison makes it exact.
         where
-            business_id = any(array(select distinct business_id from touched))
-            and account_id = any(array(select distinct account_id from touched))
+            business_id = any(array(select distinct business_id from reread))
+            and account_id = any(array(select distinct account_id from reread))
             and post_id = any(array(select post_id from versions))
-            and (business_id, platform, account_id, {{ first_version() }}) in (select {{ key }} from touched)
+            and (business_id, platform, account_id, {{ first_version() }}) in (select {{ key }} from reread)
+        union all
+        select
+            arrived.business_id,
+            arrived.platform,
+            arrived.account_id,
+            arrived.post_id,
+            arrived.first_post_id,
+            1,
+            arrived.stream,
+            arrived.observed_at,
+            {% for metric in post_metrics() %}
+                arrived.{{ metric }}{% if not loop.last %},{% endif %}
+            {% endfor %}
+        from arrived
+        inner join touched on arrived.post_key = touched.post_key
+        where not touched.is_reread
+        union all
+        select
+            business_id,
+            platform,
+            account_id,
+            post_id,
+            first_post_id,
+            1,
+            stream,
+            observed_at,
+            {% for metric in post_metrics() %}
+                case
+                    {% set platforms = [] -%}
+                    {%- for platform, metrics in metrics_apart().items() if metric in metrics -%}
+                        {%- do platforms.append(platform) -%}
+                    {%- endfor -%}
+                    {%- if platforms -%}
+                        when (stream = 'post_metrics') = (platform in ('{{ platforms | join("', '") }}')) then {{ metric }}
+                    {%- else -%}
+                        when stream = 'posts' then {{ metric }}
+                    {%- endif %}
+                end as {{ metric }}{% if not loop.last %},{% endif %}
+            {% endfor %}
+        from last_known
     {% endif %}
 ),
 
 readings as (
     select distinct on ({{ key }}, stream, observed_at) *
     from all_readings
-    order by {{ key }}, stream, observed_at, cardinality(version_ids) desc nulls last
+    order by {{ key }}, stream, observed_at, edition desc, post_id desc
 ),
 
 -- At each instant: which reading of each stream was the last.
@@ -125,9 +193,17 @@ final as (
         account_id,
         post_id,
         observed_at,
-        {{ known }}
+        {{ known }},
+        now() as changed_at
     from compared
-    where known is distinct from known_before
+    {% if continues() %}
+        inner join touched using (business_id, platform, account_id, first_post_id)
+    {% endif %}
+    where
+        known is distinct from known_before
+        {% if continues() %}
+            and (touched.is_reread or touched.read_until is null or observed_at > touched.read_until)
+        {% endif %}
 )
 
 select * from final

@@ -1,8 +1,54 @@
-{{ config(incremental_strategy='sync', unique_key='post_key') }}
+{{ config(
+    unique_key='post_key',
+    incremental_strategy='delete+insert',
+    pre_hook="{{ forget_excluded_posts() }}",
+    post_hook="{{ ensure_index(['changed_at']) }}",
+) }}
+{%- set until = changed_until() if follows(ref('dim_posts')) else none %}
 
-with posts as (
+with
+{% if until %}
+    -- Follower counts of a day count for the posts from that day on.
+    changed_days as (
+        select
+            business_id,
+            platform,
+            account_id,
+            min(measured_date) as since_date
+        from {{ ref('fct_account_daily') }}
+        where changed_at > '{{ until }}'
+        group by business_id, platform, account_id
+    ),
+
+    changed as (
+        select post_key
+        from {{ ref('dim_posts') }}
+        where changed_at > '{{ until }}'
+        union
+        select post_key
+        from {{ ref('fct_post_snapshots') }}
+        where changed_at > '{{ until }}'
+        union
+        select present.post_key
+        from {{ ref('dim_posts') }} as present
+        inner join changed_days using (business_id, platform, account_id)
+        -- A day begins up to 14 hours before it does in UTC.
+        where present.published_at > changed_days.since_date - interval '14 hours'
+        union
+        select present.post_key
+        from {{ ref('dim_posts') }} as present
+        inner join {{ ref('dim_businesses') }} as businesses using (business_id)
+        where businesses.changed_at > '{{ until }}'
+    ),
+{% endif %}
+
+posts as (
     select * from {{ ref('dim_posts') }}
-    where excluded_because is null
+    where
+        excluded_because is null
+        {% if until %}
+            and post_key in (select post_key from changed)
+        {% endif %}
 ),
 
 businesses as (
@@ -84,7 +130,8 @@ final as (
         metrics_observed_at,
         first_observed_at,
         greatest(observed_at, metrics_observed_at) as synced_at,
-        deleted_at is not null as is_deleted
+        deleted_at is not null as is_deleted,
+        now() as changed_at
     from measured
 )
 

@@ -9,7 +9,8 @@ streams as (
     select * from {{ ref('streams') }}
 ),
 
-runs as (
+-- Inlined, so that each look-up below finds its run by the ledger's index.
+runs as not materialized (
     select * from {{ ref('stg_ops__extract_runs') }}
     -- A replay lands one answer of the past and says nothing of the present.
     where kind <> 'replay'
@@ -47,7 +48,7 @@ final as (
             and runs.stream = expected.stream
             and runs.state = 'complete'
             and runs.gate = 'passed'
-        order by runs.started_at desc
+        order by runs.started_at desc, runs.run_id
         limit 1
     ) as success on true
     left join lateral (
@@ -63,7 +64,7 @@ final as (
             and runs.account_id = expected.account_id
             and runs.stream = expected.stream
             and runs.state <> 'running'
-        order by runs.started_at desc
+        order by runs.started_at desc, runs.run_id
         limit 1
     ) as newest on true
 )

@@ -6,7 +6,8 @@ with final as (
         cast(null as text) as table_name,
         cast(null as uuid) as run_id,
         cast(null as text) as invocation_id,
-        cast(null as timestamptz) as loaded_at
+        cast(null as timestamptz) as loaded_at,
+        cast(null as integer) as lease_epoch
     where false
 )
 
