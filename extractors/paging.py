@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from extractors import follow
+from extractors import follow, singly
 from extractors.capabilities import Fetched, MetricRejected, Negotiation, Silence
 from extractors.errors import ContractBroken, CursorExpired, ObjectGone
 from extractors.http import Client
@@ -91,7 +91,8 @@ def _fetch(
     call = follow.asked(read, read.follow, scope, params) if read.follow else scope
     question = Question(read=read.name, step=step.key, scope=call)
     try:
-        answer = client.call(read, call, read.params(call) if read.follow else params)
+        asking = read.params(call) if read.follow else params
+        answer = singly.call(client, read, call, asking, connection, lease)
     except ContractBroken as error:
         if error.body:
             quarantine(connection, lease, None, error, _kept(read, error.body), client.limiter.now(), question)
