@@ -28,7 +28,7 @@ on conflict (budget) do update set
     blocked_reason = format('%%s left %%s calls in a row unanswered', %(platform)s::text, gate.failures + 1),
     updated_at = clock_timestamp()
 where gate.blocked_until is null or gate.blocked_until <= clock_timestamp()
-returning blocked_until is not null
+returning blocked_until is not null, failures
 """
 
 ANSWERED = """
@@ -46,23 +46,30 @@ on conflict (budget) do update set
 """
 
 
-def settle(limiter: Limiter, platform: Platform, error: PipelineError | None) -> None:
-    """Note how a call ended. Costs a statement only when it failed, or calls before it did."""
+def settle(limiter: Limiter, platform: Platform, error: PipelineError | None) -> int:
+    """Note how a call ended, and return how many in a row the platform left unanswered, of all processes.
+
+    Costs a statement only when the call failed, or calls before it did.
+    """
+    in_a_row = 0
     match error:
         case Transient():
-            _note_failure(limiter, platform)
+            in_a_row = _note_failure(limiter, platform)
         case VersionSunset():
             reason = f"{platform.key} serves version {platform.version or 'v2'} of its API no more"
             limiter.connection.execute(SUNSET, {"gate": platform.sunset, "reason": reason})
             limiter.learned.add(platform.sunset)
     if limiter.is_troubled and not isinstance(error, Transient):
         limiter.connection.execute(ANSWERED, {"gate": platform.circuit})
+    return in_a_row
 
 
-def _note_failure(limiter: Limiter, platform: Platform) -> None:
+def _note_failure(limiter: Limiter, platform: Platform) -> int:
     # Whose call it was stays out of the reason: every tenant's ledger may quote it.
     values = {"gate": platform.circuit, "most": FAILURES, "platform": platform.key}
     pauses = {"first": FIRST_PAUSE_SECONDS, "longest": LONGEST_PAUSE_SECONDS}
     row = limiter.connection.execute(FAILED, {**values, **pauses}).fetchone()
-    if row is not None and row[0]:
+    is_open, failures = row or (True, FAILURES)
+    if row is not None and is_open:
         limiter.learned.add(platform.circuit)
+    return int(failures)

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from time import monotonic
 from typing import Any, cast
 
@@ -18,6 +18,7 @@ import psycopg
 
 from extractors import ledger
 from extractors.accounts import enabled_accounts
+from extractors.clock import present
 from extractors.errors import PipelineError, PutOff, RetryLater, WarehouseUnavailable
 from extractors.extract import Asked, Reader, RunResult, chosen_streams, not_loaded, unopened, warehouse_losses
 from extractors.limiter import LONGEST_WAIT_SECONDS, Limiter
@@ -160,12 +161,16 @@ class _Shift:
             return self.crew.stop.error("not begun")
         if isinstance(self.broken, WarehouseUnavailable):
             return self.broken
-        return _later(NOTHING_ELSE) if self.is_impatient else None
+        return self.later(NOTHING_ELSE) if self.is_impatient else None
 
     def gives_way(self) -> PipelineError | None:
         """Return who is more urgent, or None."""
         says = self.crew.gives_way(self.shared) if self.crew.gives_way else None
-        return _later(says) if says is not None else None
+        return self.later(says) if says is not None else None
+
+    def later(self, says: str) -> RetryLater:
+        """The error of an account that does not get its turn now."""
+        return RetryLater(says, present(self.shared) + timedelta(seconds=LONGEST_WAIT_SECONDS))
 
     def put_off(self, waiting: deque[Account], error: PipelineError) -> Iterator[Done]:
         """Give every account that did not begin back unread."""
@@ -231,7 +236,7 @@ class _Shift:
 
         Raises Stopped when the end is asked for, and PutOff when everybody has slept for longer than they may.
         """
-        until = datetime.now(UTC) + timedelta(seconds=seconds)
+        until = present(self.shared) + timedelta(seconds=seconds)
         lent.give_back()
         with self.moved:
             self.asleep += 1
@@ -271,10 +276,6 @@ def _accounts(connection: Connection, identities: Sequence[Mapping[str, Any]]) -
     platforms, businesses = {platform for _, platform, _ in place}, {business for business, _, _ in place}
     found = enabled_accounts(connection, sorted(platforms), sorted(businesses))
     return sorted((each for each in found if _identity(each) in place), key=lambda each: place[_identity(each)])
-
-
-def _later(says: str) -> RetryLater:
-    return RetryLater(says, datetime.now(UTC) + timedelta(seconds=LONGEST_WAIT_SECONDS))
 
 
 def _graver(known: BaseException | None, new: BaseException) -> BaseException:

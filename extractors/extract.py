@@ -153,6 +153,8 @@ class Reader:
             if isinstance(result.error, ENDS_THE_ACCOUNT):
                 ended = result.error
             yield result
+        if self.client is not None:
+            self.client.settle_up()
 
     def _settled(self, stream: Stream, found: ledger.Settled) -> RunResult:
         lease = Lease(run_id=found.run_id, epoch=0, account=self.account, stream=stream)

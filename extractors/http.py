@@ -18,7 +18,7 @@ import requests
 from tenacity import RetryCallState, Retrying, stop_after_attempt, stop_after_delay, wait_random_exponential
 from urllib3.exceptions import HTTPError
 
-from extractors.circuit import settle
+from extractors.circuit import FAILURES, settle
 from extractors.errors import (
     ContractBroken,
     PipelineError,
@@ -47,12 +47,13 @@ KEPT_HEADERS = frozenset(
 class Tally:
     """Calls of one account as they happen, retries among them, and how many the ledger and the retry budget know.
 
-    `charged`: the calls as the platform counts them, a batch by its parts.
+    `charged`: the calls as the platform counts them, a batch by its parts. `answered`: those it did not refuse.
     """
 
     calls: int = 0
     retries: int = 0
     charged: int = 0
+    answered: int = 0
     told: tuple[int, int, int] = (0, 0, 0)
     credited: int = 0
 
@@ -76,7 +77,8 @@ class Caps:
 class Client:
     """Calls one platform for one account. `token` is read once; a platform may exchange it for a page token.
 
-    `renewed` gives the successor of a token that the platform refused, or None where there is none.
+    `renewed` gives the successor of a token that the platform refused, or None where there is none. `in_a_row`: calls
+    the platform has left unanswered, None when the last attempt did not come to a call.
     """
 
     platform: Platform
@@ -88,6 +90,7 @@ class Client:
     tally: Tally = field(default_factory=Tally)
     caps: Caps = field(default_factory=Caps)
     renewed: Callable[[str], str | None] = field(default=lambda _dead: None, repr=False)
+    in_a_row: int | None = 0
 
     def call(self, read: Read, scope: Scope, params: Params) -> Answer:
         """Make one call and return its parsed answer. Raises a PipelineError, after retrying what is transient.
@@ -123,43 +126,50 @@ class Client:
     def _worth_repeating(self, state: RetryCallState) -> bool:
         """A hiccup is, within the retry budget; a limit only when waiting for it in the worker is allowed."""
         error = state.outcome.exception() if state.outcome is not None else None
-        if state.attempt_number >= ATTEMPTS:
+        if state.attempt_number >= ATTEMPTS or self.in_a_row is None or self.in_a_row >= FAILURES:
             return False
         match error:
             case RetryLater():
                 soon = (error.at - self.limiter.now()).total_seconds() <= LONGEST_WAIT_SECONDS
-                return soon and self._may_retry()
+                return soon and self._may_retry(self.in_a_row)
+            case Unreadable():
+                # Something answered: it is looked at as often as may be before its bytes are a broken contract.
+                return self._may_retry(1)
             case Transient():
-                return self._may_retry()
+                return self._may_retry(self.in_a_row)
         return False
 
-    def _may_retry(self) -> bool:
-        fresh = self.tally.calls - self.tally.credited
-        granted = self.limiter.may_retry(self.platform.key, calls=fresh)
-        if granted:
-            self.tally.credited = self.tally.calls
-        return granted
+    def _may_retry(self, in_a_row: int) -> bool:
+        fresh, self.tally.credited = self.tally.answered - self.tally.credited, self.tally.answered
+        return self.limiter.may_retry(self.platform.key, answered=fresh, in_a_row=in_a_row)
+
+    def settle_up(self) -> None:
+        """Let the calls answered so far pay for retries, of whoever will need them."""
+        if fresh := self.tally.answered - self.tally.credited:
+            self.tally.credited = self.tally.answered
+            self.limiter.earn(self.platform.key, answered=fresh)
 
     def _count_retry(self, _state: RetryCallState) -> None:
         self.tally.retries += 1
 
     def _once(self, read: Read, scope: Scope, params: Params) -> Answer:
         budgets = self.platform.budgets(self.account, read)
-        weight = read.weight(scope)
+        weight, self.in_a_row = read.weight(scope), None
         self.limiter.reserve(budgets, self.platform, who=str(self.account), weight=weight)
         self.tally.calls += 1
         self.tally.charged += weight
         try:
             answer = self._send(read, scope, params)
         except PipelineError as error:
-            settle(self.limiter, self.platform, error)
+            self.in_a_row = settle(self.limiter, self.platform, error)
             raise _without(self.token, error) from None
         refusal = self.platform.classify(answer, self.account)
-        settle(self.limiter, self.platform, refusal)
+        self.in_a_row = settle(self.limiter, self.platform, refusal)
         refusal = _as_the_answer_asks(refusal, answer) if refusal is not None else None
         self.limiter.observe(budgets, self.platform.usage(answer, self.account), refusal)
         if refusal is not None:
             raise _without(self.token, refusal)
+        self.tally.answered += 1
         return answer
 
     def _send(self, read: Read, scope: Scope, params: Params) -> Answer:

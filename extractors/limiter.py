@@ -19,9 +19,10 @@ import psycopg
 from extractors.errors import ConfigurationError, PipelineError, RetryLater, VersionSunset
 from extractors.spec import Budget, Platform, Usage
 
-# Retries of all processes together stay below this share of a platform's calls, with a floor that comes back within
-# this many seconds and lets a short run survive a hiccup.
-RETRY_SHARE, RETRY_FLOOR, RETRY_FLOOR_SECONDS = 0.05, 20, 43_200
+# Retries of all processes together stay below this share of a platform's answered calls, and a floor besides, which
+# comes back within this many seconds. The floor is for a first failure in a row, that of a platform which is well; for
+# the others at most so many are earned. docs/adr/0026-retries-are-paid-for.md
+RETRY_SHARE, RETRY_FLOOR, RETRY_FLOOR_SECONDS, MOST_EARNED = 0.05, 20, 43_200, 3
 
 # A wait longer than this releases the worker instead of sleeping in it.
 LONGEST_WAIT_SECONDS = 120.0
@@ -40,16 +41,32 @@ from ops.rate_budgets
 where budget = any(%(budgets)s)
 """
 
-# A place in the retry budget: it costs a step; the caller's own calls and the hours pay back, up to the floor.
-RETRY = """
-insert into ops.rate_budgets as budget (budget, next_free_at)
-values (%(budget)s, clock_timestamp() + make_interval(secs => %(step)s))
+IN_THE_HOUR = "case when budget.earned_at > clock_timestamp() - interval '1 hour' then budget.earned else 0 end"
+HAS_FLOOR = """
+%(in_a_row)s <= 1 and budget.next_free_at <= clock_timestamp() + make_interval(secs => %(step)s * (%(floor)s - 1))
+"""
+
+# What answered calls have paid for retries: so many in a row at most; what is more goes back to the floor.
+EARN = f"""
+insert into ops.rate_budgets as budget (budget, next_free_at, earned, earned_at)
+values (%(budget)s, clock_timestamp(), least(%(paid)s::float8, %(most)s), clock_timestamp())
 on conflict (budget) do update set
-    next_free_at = greatest(budget.next_free_at - make_interval(secs => %(credit)s), clock_timestamp())
-        + make_interval(secs => %(step)s),
+    earned = least({IN_THE_HOUR} + %(paid)s, %(most)s),
+    earned_at = case when %(paid)s > 0 then clock_timestamp() else budget.earned_at end,
+    next_free_at = budget.next_free_at
+        - make_interval(secs => %(step)s * greatest({IN_THE_HOUR} + %(paid)s - %(most)s, 0)),
     updated_at = clock_timestamp()
-where greatest(budget.next_free_at - make_interval(secs => %(credit)s), clock_timestamp())
-    <= clock_timestamp() + make_interval(secs => %(step)s * (%(floor)s - 1))
+"""
+
+# A retry: of the floor after a first failure in a row, else of what was earned.
+RETRY = f"""
+update ops.rate_budgets as budget set
+    next_free_at = case when {HAS_FLOOR}
+        then greatest(budget.next_free_at, clock_timestamp()) + make_interval(secs => %(step)s)
+        else budget.next_free_at end,
+    earned = case when {HAS_FLOOR} then budget.earned else budget.earned - 1 end,
+    updated_at = clock_timestamp()
+where budget.budget = %(budget)s and (({HAS_FLOOR}) or {IN_THE_HOUR} > 1 - 1e-6)
 returning true
 """
 
@@ -124,12 +141,19 @@ class Limiter:
                 return
             asked, wait = time.monotonic(), self._places(budgets, gates, who, weight)
 
-    def may_retry(self, platform: str, *, calls: int) -> bool:
-        """Take a place in the retry budget of all runs of a platform; `calls` made since the last place pay for it."""
-        step = RETRY_FLOOR_SECONDS / RETRY_FLOOR
-        values = {"budget": f"{platform}:retries", "step": step, "floor": RETRY_FLOOR}
-        values["credit"] = step * RETRY_SHARE * calls
-        return self.connection.execute(RETRY, values).fetchone() is not None
+    def may_retry(self, platform: str, *, answered: int, in_a_row: int) -> bool:
+        """Take a place in the retry budget of all runs of a platform.
+
+        `answered`: calls since the last time this was asked. `in_a_row`: unanswered ones of all processes, this one
+        among them.
+        """
+        self.earn(platform, answered=answered)
+        row = self.connection.execute(RETRY, {**_retries(platform), "in_a_row": in_a_row}).fetchone()
+        return row is not None
+
+    def earn(self, platform: str, *, answered: int) -> None:
+        """Let answered calls pay for retries to come."""
+        self.connection.execute(EARN, {**_retries(platform), "paid": answered * RETRY_SHARE})
 
     def _places(self, budgets: Sequence[Budget], gates: Sequence[str], who: str, weight: int = 1) -> float:
         """Take places in each budget, all or none, and return the seconds until they come."""
@@ -180,6 +204,11 @@ class Limiter:
             for budget in [each for each in budgets if each.scope == error.scope] or budgets:
                 self.connection.execute(BLOCK, _refused(budget, error))
                 self.learned.add(budget.key)
+
+
+def _retries(platform: str) -> dict[str, object]:
+    step = RETRY_FLOOR_SECONDS / RETRY_FLOOR
+    return {"budget": f"{platform}:retries", "step": step, "floor": RETRY_FLOOR, "most": MOST_EARNED}
 
 
 def check_weight(budgets: Sequence[Budget], weight: int, who: str) -> None:

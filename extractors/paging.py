@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 import psycopg
 
-from extractors import follow
+from extractors import follow, singly
 from extractors.capabilities import Fetched, MetricRejected, Negotiation, Silence
 from extractors.errors import ContractBroken, CursorExpired, ObjectGone
 from extractors.http import Client
@@ -91,16 +91,19 @@ def _fetch(
     call = follow.asked(read, read.follow, scope, params) if read.follow else scope
     question = Question(read=read.name, step=step.key, scope=call)
     try:
-        answer = client.call(read, call, read.params(call) if read.follow else params)
+        asking = read.params(call) if read.follow else params
+        answer = singly.call(client, read, call, asking, connection, lease)
     except ContractBroken as error:
         if error.body:
-            quarantine(connection, lease, None, error, _kept(read, error.body), datetime.now(UTC), question)
+            quarantine(connection, lease, None, error, _kept(read, error.body), client.limiter.now(), question)
         raise
     except ObjectGone as error:
         presence.judge(error, read)
         if read.batch is None:
             raise
-        return Fetched(Answer(status=404, headers={}, body=None, at=datetime.now(UTC)), _all_gone(scope, error), None)
+        return Fetched(
+            Answer(status=404, headers={}, body=None, at=client.limiter.now()), _all_gone(scope, error), None
+        )
     try:
         with foreseen(read, call, answer.body):
             return _taken_apart(read, scope, call, params, answer)

@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from extractors import singly
 from extractors.errors import ObjectGone, PipelineError, Transient
 from extractors.http import Client
 from extractors.load import Lease, warn
@@ -209,7 +210,7 @@ class Presence:
             return []
         scope = replace(self.scope, ids=tuple(sorted(missing)[: lookup.batch.size]), metrics=())
         try:
-            answer = self.client.call(lookup, scope, lookup.params(scope))
+            answer = singly.call(self.client, lookup, scope, lookup.params(scope), self.connection, self.lease)
             found = lookup.records(scope, answer.body)
             gone = [item for item in found if isinstance(item, Unread) and isinstance(item.error, ObjectGone)]
             if gone:

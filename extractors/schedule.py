@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 
 from extractors import ledger
+from extractors.clock import present
 from extractors.errors import SteppedAside
 from extractors.load import Lease
 from extractors.registry import PLATFORMS
@@ -210,7 +211,7 @@ def make_room(connection: psycopg.Connection[Any], lease: Lease, budgets: Sequen
     where = f"{lease.account}: the backfill of {lease.stream.full_name}"
     row = connection.execute(WANTED, (lease.run_id, lease.epoch)).fetchone()
     if row and row[0]:
-        raise SteppedAside(f"{where} makes room for a scheduled run", datetime.now(UTC) + STEP_ASIDE)
+        raise SteppedAside(f"{where} makes room for a scheduled run", present(connection) + STEP_ASIDE)
     keys = [budget.key for budget in budgets]
     reset = connection.execute(NEXT_RESET, (keys, KEPT_SHARE)).fetchone()
     if reset and reset[0]:

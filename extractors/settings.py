@@ -14,6 +14,7 @@ import psycopg
 from psycopg import conninfo
 
 from extractors import redaction
+from extractors.clock import Clock
 from extractors.errors import ConfigurationError, WarehouseUnavailable
 from extractors.registry import PLATFORMS
 
@@ -135,7 +136,7 @@ class Settings:
 
     warehouse: Warehouse
     base_urls: Mapping[str, str]
-    now: datetime
+    clock: Clock
     credential: Callable[[str], Credential] = field(repr=False)
     #: Where the keys that seal refreshed tokens come from, asked only when one is needed.
     credentials_key: Callable[[], str] = field(default=lambda: "", repr=False)
@@ -158,10 +159,15 @@ class Settings:
         return cls(
             warehouse,
             base_urls(env),
-            pipeline_now(env),
+            Clock(pipeline_now(env)),
             lambda name: credential_from(env, name),
             lambda: env.get("CREDENTIALS_KEY", ""),
         )
+
+    @property
+    def now(self) -> datetime:
+        """The instant that decides windows, ages and "today", the same each time. Raises WarehouseUnavailable."""
+        return self.clock.now(self.warehouse.connect)
 
 
 def base_urls(env: Mapping[str, str]) -> dict[str, str]:
@@ -180,11 +186,11 @@ def base_urls(env: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def pipeline_now(env: Mapping[str, str]) -> datetime:
-    """Return PIPELINE_NOW as UTC, else the clock. It moves windows, ages and "today", and nothing else."""
+def pipeline_now(env: Mapping[str, str]) -> datetime | None:
+    """Return PIPELINE_NOW as UTC, None where it is not set. It moves windows, ages and "today", and nothing else."""
     text = env.get("PIPELINE_NOW")
     if not text:
-        return datetime.now(UTC)
+        return None
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:

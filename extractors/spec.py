@@ -134,6 +134,18 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Single:
+    """How objects of a batch are asked one by one, where the platform refuses batches to some apps.
+
+    `path` is that of the one id in its scope. `gathered` takes the bodies by id, and the statuses (403, 404) of those
+    without one, and gives what the batch would have answered.
+    """
+
+    path: Callable[[Scope], str]
+    gathered: Callable[[Mapping[str, Any], Mapping[str, int]], Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Competitors:
     """A read that goes over the business's competitors on the platform, `size` handles (`Scope.handles`) at a time.
 
@@ -181,7 +193,7 @@ class Read:
     the platform knows them; `params` and `form` take those from the scope. `has_more` than metrics: asked also when
     none is left. `names_members`: answers name people who are no account of ours, so that none is ever kept as it came.
     `total`: how long a list with counted places says it is; None where the answer does not say. `weight`: as how many
-    calls the platform counts one; a batch's parts, where each is one.
+    calls the platform counts one; a batch's parts, where each is one. `single`: the way of apps that get no batches.
     """
 
     name: str
@@ -204,6 +216,7 @@ class Read:
     names_members: bool = False
     total: Callable[[Any], int | None] | None = None
     weight: Callable[[Scope], int] = one_call
+    single: Single | None = None
 
     def __post_init__(self) -> None:
         if sum(cut is not None for cut in (self.window, self.batch, self.over)) > 1:

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from extractors import windows
+from extractors import singly, windows
 from extractors.capabilities import allowed
 from extractors.registry import PLATFORMS
 from extractors.spec import Batch, Competitors, Read, Scope, Stream, Window
@@ -203,6 +203,8 @@ def step_cost(connection: psycopg.Connection[Any], stream: Stream, step: Step, v
     if read.follow is not None:
         parts = list(_batches(read.follow.size, scope, scope.ids)) or [scope]
         return Cost(len(parts), sum(read.weight(part) for part in parts), is_least=True)
+    if singly.is_refused(connection, scope, stream, read, version):
+        return Cost(len(scope.ids), len(scope.ids))
     if read.page_size is None:
         return Cost(1, read.weight(scope))
     known = known_posts(connection, scope, read)

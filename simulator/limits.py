@@ -28,12 +28,15 @@ class Limits:
     """Allowances, generous unless a test says otherwise.
 
     LinkedIn: calls per credential, endpoint and UTC day, and in a short rolling window that nobody publishes (None:
-    none). X: calls per credential and endpoint in 15 minutes (None: the documented 900). Meta: calls per account in 24
+    none); `linkedin_development`: an app of that tier, which gets no batch.
+
+    X: calls per credential and endpoint in 15 minutes (None: the documented 900). Meta: calls per account in 24
     hours, and per app in a rolling hour.
     """
 
     linkedin_day: int = 100_000
     linkedin_short: Rolling | None = None
+    linkedin_development: bool = False
     x_window: int = 900
     meta_account_day: int = 50_000
     meta_app: Rolling = Rolling(calls=100_000, seconds=HOUR_SECONDS)

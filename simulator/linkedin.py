@@ -73,6 +73,9 @@ def _answer(service: Service, request: Request) -> Answer:
     try:
         if day.exceeded or is_hasty:
             raise throttled("APPLICATION DAY" if day.exceeded else "APPLICATION MINUTE")
+        if service.limits.linkedin_development and query.urns("ids") is not None:
+            resource = request.path.split("/")[2]
+            raise denied(f"Not enough permissions to access: {resource}.BATCH_GET.{version}01")
         answer = run(ask, *(unquote(one) for one in found.groups()))
     except Refusal as refusal:
         answer = refusal.answer
@@ -172,6 +175,14 @@ def posts_by_urn(ask: Ask, urns: list[str]) -> Answer:
     account = next((post.account.account_id for post in found.values() if post is not None), None)
     body = {"results": there, "statuses": statuses, "errors": errors}
     return Answer(body=body, objects=len(there), account=account)
+
+
+def post_by_urn(ask: Ask, urn: str) -> Answer:
+    """GET: one post, if it is there."""
+    found = posts_by_urn(ask, [urn])
+    if urn not in found.body["results"]:
+        raise Refusal(404, problem(404, "NOT_FOUND", "Could not find entity"))
+    return Answer(body=found.body["results"][urn], objects=1, account=found.account)
 
 
 def _page_link(rel: str, account: Account, start: int, count: int, order: str) -> Json:
@@ -355,6 +366,7 @@ ROUTES: tuple[tuple[re.Pattern[str], Callable[..., Answer]], ...] = (
     (re.compile(r"/rest/organizations"), organization_by_name),
     (re.compile(r"/rest/networkSizes/([^/]+)"), network_size),
     (re.compile(r"/rest/posts"), posts),
+    (re.compile(r"/rest/posts/([^/]+)"), post_by_urn),
     (re.compile(r"/rest/organizationalEntityShareStatistics"), share_statistics),
     (re.compile(r"/rest/organizationalEntityFollowerStatistics"), follower_statistics),
     (re.compile(r"/rest/organizationPageStatistics"), page_statistics),

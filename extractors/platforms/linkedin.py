@@ -21,7 +21,16 @@ from extractors.errors import (
     VersionSunset,
 )
 from extractors.platforms import linkedin_competitors, linkedin_social
-from extractors.platforms.restli import ORGANIC, URNS_PER_CALL, encode, next_start, organization, urn_list, value
+from extractors.platforms.restli import (
+    ORGANIC,
+    URNS_PER_CALL,
+    encode,
+    gathered,
+    next_start,
+    organization,
+    urn_list,
+    value,
+)
 from extractors.shape import LOOK, epoch_milliseconds, mapping, objects, series_key, text
 from extractors.spec import (
     Account,
@@ -35,6 +44,7 @@ from extractors.spec import (
     Record,
     Refresh,
     Scope,
+    Single,
     Stream,
     Unread,
     Usage,
@@ -144,6 +154,7 @@ LOOKUP = Read(
     path=lambda scope: "/rest/posts",
     params=lambda scope: {"ids": urn_list(scope)},
     records=lookup_records,
+    single=Single(path=lambda scope: f"/rest/posts/{value(scope.ids[0])}", gathered=gathered),
     batch=Batch(of="posts", size=URNS_PER_CALL, where="true"),
 )
 

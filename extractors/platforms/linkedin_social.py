@@ -13,9 +13,9 @@ from typing import Any
 
 from extractors.errors import ContractBroken, ObjectGone
 from extractors.members import only, without_spans
-from extractors.platforms.restli import ORGANIC, URNS_PER_CALL, next_start, organization, urn_list, value
+from extractors.platforms.restli import ORGANIC, URNS_PER_CALL, gathered, next_start, organization, urn_list, value
 from extractors.shape import LOOK, count_at, mapping, objects, text
-from extractors.spec import Batch, Json, Read, Record, Records, Scope, Stream, Unread
+from extractors.spec import Batch, Json, Read, Record, Records, Scope, Single, Stream, Unread
 from extractors.strict_json import original
 
 # What is asked of a video, one call each. TIME_WATCHED_FOR_VIDEO_VIEWS is TIME_WATCHED without the plays under three
@@ -143,6 +143,7 @@ STREAMS = (
                 path=lambda scope: "/rest/socialMetadata",
                 params=lambda scope: {"ids": urn_list(scope)},
                 records=reaction_records,
+                single=Single(path=lambda scope: f"/rest/socialMetadata/{value(scope.ids[0])}", gathered=gathered),
                 batch=Batch(
                     of="posts",
                     size=URNS_PER_CALL,

@@ -5,12 +5,13 @@ https://learn.microsoft.com/linkedin/shared/api-guide/concepts/protocol-version,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 from extractors.errors import ContractBroken
 from extractors.shape import LOOK, mapping
-from extractors.spec import Params, Scope
+from extractors.spec import Json, Params, Scope
 
 # Twenty URNs stay far below the 8 kB at which the gateway answers 414.
 URNS_PER_CALL = 20
@@ -39,6 +40,15 @@ def value(raw: str) -> str:
 def urn_list(scope: Scope) -> str:
     """Return the ids of the batch as a Rest.li list."""
     return "List(" + ",".join(value(urn) for urn in scope.ids) + ")"
+
+
+def gathered(bodies: Mapping[str, Any], statuses: Mapping[str, int]) -> Json:
+    """Return single answers in the form of a BATCH_GET: what is there, and a status for what is not."""
+    return {
+        "results": dict(bodies),
+        "statuses": {**dict.fromkeys(bodies, 200), **statuses},
+        "errors": {urn: {"status": status} for urn, status in statuses.items()},
+    }
 
 
 def next_start(body: Any, params: Params) -> Params | None:

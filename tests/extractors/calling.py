@@ -6,9 +6,10 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from extractors.spec import Budget
@@ -115,6 +116,15 @@ def callers(warehouse: Mapping[str, str], whom: Platform, running: float) -> Ite
         for process in made:
             process.kill()
             process.communicate()
+
+
+def endings(processes: Sequence[subprocess.Popen[str]], seconds: float) -> list[int | None]:
+    """Wait for the processes, so long in all, and return their exit codes; None for one that is still at it."""
+    ends = time.monotonic() + seconds
+    for process in processes:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(max(0.0, ends - time.monotonic()))
+    return [process.poll() for process in processes]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import psycopg
 import pytest
 
+from extractors.limiter import Limiter
 from extractors.registry import PLATFORMS
 from simulator.server import Simulator
 from tests.aftermath import (
@@ -32,8 +34,13 @@ def test_a_revoked_token_is_explained_and_nowhere_else(
 
 @pytest.mark.fault("A08", "A12")
 def test_a_burst_of_server_errors_and_a_cut_body_lose_nothing(
-    extract: Extract, environment: dict[str, str], simulator: Simulator, undisturbed: Callable[..., dict[str, str]]
+    extract: Extract,
+    environment: dict[str, str],
+    connection: psycopg.Connection,
+    simulator: Simulator,
+    undisturbed: Callable[..., dict[str, str]],
 ):
+    Limiter(connection).earn("facebook", answered=60)
     simulator.faults.add("http_503", platform="facebook", path_contains="published_posts", times=2)
     simulator.faults.add("truncated_json", platform="facebook", path_contains="insights", times=1)
     extract("facebook")

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from extractors.errors import RetryLater
-from extractors.limiter import RETRY_FLOOR, Limiter
+from extractors.limiter import MOST_EARNED, RETRY_FLOOR, Limiter
 from extractors.settings import Settings
 from extractors.spec import Budget, Usage
 from tests.extractors.conftest import pass_time
@@ -76,15 +76,38 @@ def test_a_place_too_far_away_is_given_back(opened: Connection):
     assert opened.execute(f"select * from ({promised}) as row where places > 0").fetchall() == before
 
 
-def test_runs_share_one_retry_budget_that_time_and_calls_refill(opened: Connection):
+def test_runs_share_one_floor_of_retries_that_time_refills(opened: Connection):
     first, second = Limiter(opened), Limiter(opened)
-    granted = [(first if turn % 2 else second).may_retry("linkedin", calls=0) for turn in range(RETRY_FLOOR + 4)]
+    granted = [(first if turn % 2 else second).may_retry("linkedin", answered=0, in_a_row=1) for turn in range(24)]
     assert granted == [True] * RETRY_FLOOR + [False] * 4
-    assert first.may_retry("facebook", calls=0)
-    assert first.may_retry("linkedin", calls=20)
-    assert not first.may_retry("linkedin", calls=10)
-    opened.execute("update ops.rate_budgets set next_free_at = next_free_at - interval '72 minutes 1 second'")
-    assert first.may_retry("linkedin", calls=0)
+    assert first.may_retry("facebook", answered=0, in_a_row=1)
+    opened.execute("update ops.rate_budgets set next_free_at = next_free_at - interval '36 minutes 1 second'")
+    assert first.may_retry("linkedin", answered=0, in_a_row=1)
+    assert not first.may_retry("linkedin", answered=0, in_a_row=1)
+
+
+def test_a_second_failure_in_a_row_needs_what_answered_calls_of_the_hour_have_paid(opened: Connection):
+    first, second = Limiter(opened), Limiter(opened)
+    assert first.may_retry("linkedin", answered=0, in_a_row=1)
+    assert not first.may_retry("linkedin", answered=19, in_a_row=2)
+    second.earn("linkedin", answered=1)
+    assert first.may_retry("linkedin", answered=0, in_a_row=2)
+    assert not first.may_retry("linkedin", answered=0, in_a_row=2)
+    second.earn("linkedin", answered=1000)
+    assert [first.may_retry("linkedin", answered=0, in_a_row=3) for _ in range(MOST_EARNED + 1)] == [True] * 3 + [False]
+    second.earn("linkedin", answered=1000)
+    opened.execute("update ops.rate_budgets set earned_at = earned_at - interval '61 minutes'")
+    assert not first.may_retry("linkedin", answered=0, in_a_row=2)
+
+
+def test_answered_calls_beyond_what_is_earned_fill_the_floor_again(opened: Connection):
+    limiter = Limiter(opened)
+    limiter.earn("linkedin", answered=60)
+    granted = [limiter.may_retry("linkedin", answered=0, in_a_row=1) for _ in range(RETRY_FLOOR + MOST_EARNED + 1)]
+    assert granted == [True] * (RETRY_FLOOR + MOST_EARNED) + [False]
+    limiter.earn("linkedin", answered=60 + 40)
+    granted = [limiter.may_retry("linkedin", answered=0, in_a_row=1) for _ in range(MOST_EARNED + 3)]
+    assert granted == [True] * (MOST_EARNED + 2) + [False]
 
 
 @pytest.mark.fault("C06")

@@ -13,6 +13,7 @@ import pytest
 
 from extractors.errors import CursorExpired, EmptyPages, ObjectGone, PageLoop, Transient
 from extractors.extract import RunResult
+from extractors.limiter import Limiter
 from simulator.days import meta_time, x_time
 from simulator.model import Post
 from simulator.server import Simulator
@@ -65,8 +66,13 @@ def test_a_list_whose_cursor_expired_is_begun_again(
 
 @pytest.mark.fault("B10")
 def test_a_cursor_that_expired_between_two_runs_begins_the_list_again_too(
-    extract: Extract, environment: dict[str, str], simulator: Simulator, undisturbed: Undisturbed
+    extract: Extract,
+    environment: dict[str, str],
+    connection: Connection,
+    simulator: Simulator,
+    undisturbed: Undisturbed,
 ):
+    Limiter(connection).earn("facebook", answered=60)
     simulator.faults.add("html_error_page", platform="facebook", path_contains="after=", times=4)
     assert errors(extract("facebook", streams=["posts"])) == [Transient]
     simulator.faults.clear()

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from extractors.clock import Clock
 from extractors.errors import ConfigurationError
 from extractors.settings import Settings, Warehouse
 
@@ -65,4 +66,4 @@ def test_an_instant_without_offset_is_refused(text):
 def test_the_password_is_in_no_text_of_the_warehouse():
     warehouse = Warehouse("db", "5432", "me", "s3cret", "wh")
     assert "s3cret" not in f"{warehouse} {warehouse!r}"
-    assert "s3cret" not in str(Settings(warehouse, {}, datetime.now(UTC), lambda name: None))
+    assert "s3cret" not in str(Settings(warehouse, {}, Clock(), lambda name: None))

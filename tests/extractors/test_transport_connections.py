@@ -26,6 +26,7 @@ from tests.extractors.sockets import TOKEN, Caller, ask, http, raw_server
 def test_a_closed_port_is_tried_again_and_then_a_hiccup(caller: Caller):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
+    caller.find_it_well()
     error = caller.error(port)
     assert isinstance(error, Transient)
     assert len([pause for pause in caller.slept if pause >= 0]) == ATTEMPTS - 1
@@ -33,6 +34,7 @@ def test_a_closed_port_is_tried_again_and_then_a_hiccup(caller: Caller):
 
 @pytest.mark.fault("A10")
 def test_a_host_without_an_address_is_a_hiccup(caller: Caller):
+    caller.find_it_well()
     client = caller.client(1, host="nowhere.invalid")
     with pytest.raises(Transient):
         ask(client)
@@ -206,6 +208,7 @@ def test_a_connection_that_ends_in_its_greeting_is_a_hiccup(caller: Caller):
             talking.close()
             raise OSError
 
+    caller.find_it_well()
     with raw_server(http(), context=HangsUp()) as server:
         assert type(caller.error(server.port, scheme="https")) is Transient
         assert server.connections == ATTEMPTS
