@@ -18,6 +18,7 @@ from extractors.crew import Crew
 from extractors.errors import AlreadyRunning, RetryLater, TokenDead
 from extractors.extract import Asked, due_accounts
 from extractors.ledger import Origin
+from extractors.limiter import Limiter
 from extractors.settings import Settings
 from simulator.server import Simulator
 from simulator.world import World, build_world
@@ -40,6 +41,7 @@ def accounts(case: Survival, *platforms: str) -> list[dict[str, Any]]:
 @pytest.mark.fault("D01")
 def test_a_task_tried_again_reads_what_its_first_try_left(survival: Survival):
     origin = Origin(key="extract_facebook/scheduled__1")
+    Limiter(survival.connection).earn("facebook", answered=60)
     survival.simulator.faults.add("http_500", platform="facebook", path_contains="after=", times=4)
     assert survival.read("facebook", streams=["posts"], origin=origin) == ["Transient"]
     survival.simulator.clear_calls()
