@@ -20,9 +20,10 @@ from extractors.errors import ConfigurationError, PipelineError, RetryLater, Ver
 from extractors.spec import Budget, Platform, Usage
 
 # Retries of all processes together stay below this share of a platform's answered calls, and a floor besides, which
-# comes back within this many seconds. The floor is for a first failure in a row, that of a platform which is well; for
-# the others at most so many are earned. docs/adr/0026-retries-are-paid-for.md
+# comes back within this many seconds. The floor is for a burst, that of a platform which is well but for a moment; for
+# more failures in a row at most so many are earned. docs/adr/0026-retries-are-paid-for.md
 RETRY_SHARE, RETRY_FLOOR, RETRY_FLOOR_SECONDS, MOST_EARNED = 0.05, 20, 43_200, 3
+BURST = 3
 
 # A wait longer than this releases the worker instead of sleeping in it.
 LONGEST_WAIT_SECONDS = 120.0
@@ -43,7 +44,7 @@ where budget = any(%(budgets)s)
 
 IN_THE_HOUR = "case when budget.earned_at > clock_timestamp() - interval '1 hour' then budget.earned else 0 end"
 HAS_FLOOR = """
-%(in_a_row)s <= 1 and budget.next_free_at <= clock_timestamp() + make_interval(secs => %(step)s * (%(floor)s - 1))
+%(in_a_row)s <= %(burst)s and budget.next_free_at <= clock_timestamp() + make_interval(secs => %(step)s * (%(floor)s - 1))
 """
 
 # What answered calls have paid for retries: so many in a row at most; what is more goes back to the floor.
@@ -58,7 +59,7 @@ on conflict (budget) do update set
     updated_at = clock_timestamp()
 """
 
-# A retry: of the floor after a first failure in a row, else of what was earned.
+# A retry: of the floor in a burst, else of what was earned.
 RETRY = f"""
 update ops.rate_budgets as budget set
     next_free_at = case when {HAS_FLOOR}
@@ -208,7 +209,8 @@ class Limiter:
 
 def _retries(platform: str) -> dict[str, object]:
     step = RETRY_FLOOR_SECONDS / RETRY_FLOOR
-    return {"budget": f"{platform}:retries", "step": step, "floor": RETRY_FLOOR, "most": MOST_EARNED}
+    floor = {"step": step, "floor": RETRY_FLOOR, "burst": BURST}
+    return {"budget": f"{platform}:retries", "most": MOST_EARNED, **floor}
 
 
 def check_weight(budgets: Sequence[Budget], weight: int, who: str) -> None:

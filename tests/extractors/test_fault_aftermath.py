@@ -7,7 +7,6 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from extractors.limiter import Limiter
 from extractors.registry import PLATFORMS
 from simulator.server import Simulator
 from tests.aftermath import (
@@ -40,7 +39,6 @@ def test_a_burst_of_server_errors_and_a_cut_body_lose_nothing(
     simulator: Simulator,
     undisturbed: Callable[..., dict[str, str]],
 ):
-    Limiter(connection).earn("facebook", answered=60)
     simulator.faults.add("http_503", platform="facebook", path_contains="published_posts", times=2)
     simulator.faults.add("truncated_json", platform="facebook", path_contains="insights", times=1)
     extract("facebook")

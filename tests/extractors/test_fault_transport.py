@@ -18,7 +18,7 @@ import psycopg
 import pytest
 from cryptography import x509
 
-from extractors.http import Caps
+from extractors.http import ATTEMPTS, Caps
 from extractors.limiter import RETRY_FLOOR, RETRY_FLOOR_SECONDS, RETRY_SHARE
 from simulator.server import Simulator
 from simulator.world import World
@@ -170,7 +170,7 @@ def test_a_platform_that_cannot_be_reached_is_a_hiccup_of_its_accounts(case: Cas
         port = taken.getsockname()[1]
     found = case.read(f"http://127.0.0.1:{port}" if place == "a closed port" else "http://nowhere.invalid")
     assert found.error == "Transient"
-    assert found.result.calls == 2, "a first failure is tried again, and nobody has paid for more"
+    assert found.result.calls == ATTEMPTS
     case.heals()
 
 

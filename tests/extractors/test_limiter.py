@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from extractors.errors import RetryLater
-from extractors.limiter import MOST_EARNED, RETRY_FLOOR, Limiter
+from extractors.limiter import BURST, MOST_EARNED, RETRY_FLOOR, Limiter
 from extractors.settings import Settings
 from extractors.spec import Budget, Usage
 from tests.extractors.conftest import pass_time
@@ -86,18 +86,19 @@ def test_runs_share_one_floor_of_retries_that_time_refills(opened: Connection):
     assert not first.may_retry("linkedin", answered=0, in_a_row=1)
 
 
-def test_a_second_failure_in_a_row_needs_what_answered_calls_of_the_hour_have_paid(opened: Connection):
-    first, second = Limiter(opened), Limiter(opened)
-    assert first.may_retry("linkedin", answered=0, in_a_row=1)
-    assert not first.may_retry("linkedin", answered=19, in_a_row=2)
+def test_more_than_a_burst_in_a_row_needs_what_answered_calls_of_the_hour_have_paid(opened: Connection):
+    first, second, more = Limiter(opened), Limiter(opened), BURST + 1
+    assert all(first.may_retry("linkedin", answered=0, in_a_row=number) for number in range(1, more))
+    assert not first.may_retry("linkedin", answered=19, in_a_row=more)
     second.earn("linkedin", answered=1)
-    assert first.may_retry("linkedin", answered=0, in_a_row=2)
-    assert not first.may_retry("linkedin", answered=0, in_a_row=2)
+    assert first.may_retry("linkedin", answered=0, in_a_row=more)
+    assert not first.may_retry("linkedin", answered=0, in_a_row=more)
     second.earn("linkedin", answered=1000)
-    assert [first.may_retry("linkedin", answered=0, in_a_row=3) for _ in range(MOST_EARNED + 1)] == [True] * 3 + [False]
+    granted = [first.may_retry("linkedin", answered=0, in_a_row=more + 1) for _ in range(MOST_EARNED + 1)]
+    assert granted == [True] * MOST_EARNED + [False]
     second.earn("linkedin", answered=1000)
     opened.execute("update ops.rate_budgets set earned_at = earned_at - interval '61 minutes'")
-    assert not first.may_retry("linkedin", answered=0, in_a_row=2)
+    assert not first.may_retry("linkedin", answered=0, in_a_row=more)
 
 
 def test_answered_calls_beyond_what_is_earned_fill_the_floor_again(opened: Connection):

@@ -9,7 +9,6 @@ import pytest
 
 from extractors.errors import ContractBroken, PipelineError, Refused, RetryLater
 from extractors.http import ATTEMPTS
-from extractors.limiter import Limiter
 from simulator.server import Simulator
 from simulator.world import World
 from tests.extractors.conftest import Extract
@@ -31,7 +30,6 @@ def oracle(world: World, platform: str) -> list[tuple[str, str]]:
 def test_three_hiccups_in_a_row_lose_and_double_nothing(
     extract: Extract, connection: Connection, simulator: Simulator, world: World, name: str
 ):
-    Limiter(connection).earn("facebook", answered=60)
     simulator.faults.add(name, platform="facebook", path_contains="published_posts", times=3)
     results = extract("facebook", streams=["posts"])
     assert {result.state for result in results} == {"complete"}
