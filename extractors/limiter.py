@@ -44,7 +44,8 @@ where budget = any(%(budgets)s)
 
 IN_THE_HOUR = "case when budget.earned_at > clock_timestamp() - interval '1 hour' then budget.earned else 0 end"
 HAS_FLOOR = """
-%(in_a_row)s <= %(burst)s and budget.next_free_at <= clock_timestamp() + make_interval(secs => %(step)s * (%(floor)s - 1))
+%(in_a_row)s <= %(burst)s
+and budget.next_free_at <= clock_timestamp() + make_interval(secs => %(step)s * (%(floor)s - 1))
 """
 
 # What answered calls have paid for retries: so many in a row at most; what is more goes back to the floor.
