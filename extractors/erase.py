@@ -74,6 +74,21 @@ where (learned.platform, learned.account_id) in (
     where living.platform = learned.platform and living.account_id = learned.account_id and living.is_enabled
 )
 """
+PURGE = """
+with gone as (
+    delete from {table} where {where}
+    returning run_id
+),
+
+counted as (
+    select run_id, count(*) as rows_gone from gone group by run_id
+)
+
+update ops.extract_runs as run set purged = run.purged + counted.rows_gone
+from counted
+where run.run_id = counted.run_id
+returning counted.rows_gone
+"""
 NOTE = """
 insert into ops.erasures (business_id, platform, post_digest, rows_deleted)
 values (%(business_id)s, %(platform)s, %(digest)s, %(rows)s)
@@ -185,8 +200,15 @@ def _post_rows(connection: Connection, values: dict[str, Any]) -> dict[str, int]
         if named:
             where = f"business_id = %(business_id)s and ({' or '.join(named)})"
             where += " and platform = any(%(platforms)s)" if "platform" in table.columns else ""
-            rows[table.full_name] = _delete(connection, table, where, values)
+            delete = _delete_counted if table.schema == "raw" else _delete
+            rows[table.full_name] = delete(connection, table, where, values)
     return rows
+
+
+def _delete_counted(connection: Connection, table: Table, where: str, values: dict[str, Any]) -> int:
+    """Delete rows of runs that stay: each knows how many of its rows went, so that ledger and table add up."""
+    statement = sql.SQL(PURGE).format(table=sql.Identifier(table.schema, table.name), where=sql.SQL(where))
+    return sum(row[0] for row in connection.execute(statement, values))
 
 
 def _delete(connection: Connection, table: Table, where: str, values: dict[str, Any]) -> int:

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from psycopg import sql
 
+from extractors.erase import PURGE
 from extractors.settings import Settings
 
 # Deleted once a day, so a row may become a day older than this; four hours are left for a day that comes late.
@@ -40,23 +41,7 @@ RULES = (
     ),
 )
 
-# The run that brought a row knows how many of its rows went, so that ledger and table go on adding up.
-PURGE = """
-with gone as (
-    delete from raw.{table}
-    where observed_at < clock_timestamp() - %(kept)s and {where}
-    returning run_id
-),
-
-counted as (
-    select run_id, count(*) as rows_gone from gone group by run_id
-)
-
-update ops.extract_runs as run set purged = run.purged + counted.rows_gone
-from counted
-where run.run_id = counted.run_id
-returning counted.rows_gone
-"""
+DUE = "observed_at < clock_timestamp() - %(kept)s and "
 
 
 def purge(settings: Settings) -> list[str]:
@@ -64,7 +49,8 @@ def purge(settings: Settings) -> list[str]:
     lines = []
     with closing(settings.warehouse.connect()) as connection:
         for rule in RULES:
-            statement = sql.SQL(PURGE).format(table=sql.Identifier(rule.stream), where=sql.SQL(rule.where))
+            where = sql.SQL(DUE + rule.where)
+            statement = sql.SQL(PURGE).format(table=sql.Identifier("raw", rule.stream), where=where)
             with connection.transaction():
                 count = sum(row[0] for row in connection.execute(statement, {"kept": rule.kept}))
             if count:

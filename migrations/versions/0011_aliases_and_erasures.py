@@ -1,4 +1,4 @@
-"""Accounts that have another id by now, what was erased on request, and what went because its time was over.
+"""Accounts that have another id by now, and what was erased on request.
 
 Revision: 0011, after 0010.
 """
@@ -37,13 +37,10 @@ comment on table ops.erasures is 'What was erased, and how many rows of which ta
 comment on column ops.erasures.platform is 'NULL: every platform.';
 comment on column ops.erasures.post_digest is
     'sha-256 of a single post; it is never stored again, though the platform may go on listing it.';
-alter table ops.extract_runs add column purged bigint not null default 0 check (purged <= stored);
-comment on column ops.extract_runs.purged is 'Stored rows that were deleted since, because their platform wants it so.';
-
 create index erasures_posts on ops.erasures (business_id, platform, post_digest) where post_digest is not null;
 """
 
 
 def upgrade() -> None:
-    """Create the tables and the column."""
+    """Create the tables."""
     op.get_bind().exec_driver_sql(TABLES, execution_options={"no_parameters": True})
