@@ -21,6 +21,9 @@ THREE = (
     frozenset({"assert_no_secret"}),
 )
 
+#: What a fixture or a function calls to leave a test out.
+SKIPS = frozenset({"skip", "importorskip"})
+
 Functions = Mapping[str, frozenset[str]]
 
 
@@ -29,6 +32,11 @@ def is_whole(path: Path, test: str) -> bool:
     known = _functions(path)
     named = _reached(test, known)
     return WHOLE in named or all(any(name in named for name in names) for names in THREE)
+
+
+def may_skip(path: Path, test: str) -> bool:
+    """Say whether a test of a file may be left out by something it calls, a fixture of its for instance."""
+    return bool(SKIPS & _reached(test, _functions(path)))
 
 
 def _reached(start: str, known: Functions) -> frozenset[str]:

@@ -92,7 +92,7 @@ def _marked(path: Path) -> Iterator[tuple[str, str]]:
         said += [value for name in names for value in lists.get(name, [])]
         mine = list(_markers(said))
         markers.difference_update(mine)
-        if not _unsure([*everywhere, test]):
+        if not _unsure([*everywhere, test]) and not fault_endings.may_skip(path, test.name):
             yield from ((test.name, case) for case in sorted({case for mark in mine for case in _ids(path, mark)}))
     if markers:
         raise Unproven(f"{path.name}:{min(mark.lineno for mark in markers)}: a fault marker that belongs to no test")

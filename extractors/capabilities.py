@@ -97,6 +97,10 @@ class TooMuchData(PipelineError):
     action = "wait"
 
 
+class Unmeasured(TooMuchData):
+    """The platform measures nothing of an object, and refuses the whole page it is on; all that are older are alike."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """One call's answer, taken apart. Without `has_metrics` it asked for none, and proves none."""
@@ -144,10 +148,20 @@ class Negotiation:
         while True:
             try:
                 fetched = self._without_culprits(params, unfit)
+            except Unmeasured as error:
+                params = self._up_to_the_measured(params, error)
             except TooMuchData as error:
                 params = smaller(params, error)
             else:
                 return self._with_stragglers(fetched, params) if fetched else None
+
+    def _up_to_the_measured(self, params: Params, error: Unmeasured) -> Params:
+        """Halve the page until it ends with what is measured; from an object that is not on, ask for no metric."""
+        if int(params.get("limit", "1")) > 1:
+            return smaller(params, error)
+        self.scope = replace(self.scope, metrics=())
+        self._warn(f"{self.read.name}: from here back without insights, all else was read: {error.what}")
+        return {**params, **{name: each for name, each in self.read.params(self.scope).items() if name == "limit"}}
 
     def _without_culprits(self, params: Params, unfit: Mapping[str, MetricRejected]) -> Fetched | None:
         rejected = dict(unfit)

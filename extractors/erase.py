@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from graphlib import TopologicalSorter
 from typing import Any
 
@@ -18,6 +19,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from extractors.errors import ConfigurationError
+from extractors.patience import patiently
 from extractors.registry import PLATFORMS
 from extractors.settings import Settings
 from extractors.spec import Account, Record, Unread
@@ -51,7 +53,7 @@ where business_id = %(business_id)s and platform = any(%(platforms)s)
 ACCOUNTS = """
 select platform, account_id, credential from ops.accounts
 where business_id = %(business_id)s and platform = any(%(platforms)s)
-for update
+for no key update
 """
 # Of a credential that a living account uses, the pair stays.
 CREDENTIALS = """
@@ -73,6 +75,21 @@ where (learned.platform, learned.account_id) in (
     select from ops.accounts as living
     where living.platform = learned.platform and living.account_id = learned.account_id and living.is_enabled
 )
+"""
+PURGE = """
+with gone as (
+    delete from {table} where {where}
+    returning run_id
+),
+
+counted as (
+    select run_id, count(*) as rows_gone from gone group by run_id
+)
+
+update ops.extract_runs as run set purged = run.purged + counted.rows_gone
+from counted
+where run.run_id = counted.run_id
+returning counted.rows_gone
 """
 NOTE = """
 insert into ops.erasures (business_id, platform, post_digest, rows_deleted)
@@ -121,21 +138,16 @@ class Erased:
 def erase(settings: Settings, business_id: int, platform: str | None = None, post_id: str | None = None) -> Erased:
     """Erase what is stored of a business, of one platform of it, or of one post; safe to repeat.
 
-    Without a post the accounts are disabled. Raises ConfigurationError for a business nobody loaded.
+    Without a post the accounts are disabled. Raises ConfigurationError for a business nobody loaded, and RetryLater
+    while another session goes on holding a lock.
     """
     values = {"business_id": business_id, "platforms": [platform] if platform else list(PLATFORMS), "post": post_id}
-    with closing(settings.warehouse.connect()) as connection, connection.transaction():
+    with closing(settings.warehouse.connect()) as connection:
+        connection.autocommit = True
         known = connection.execute("select 1 from ops.businesses where business_id = %s", (business_id,)).fetchone()
         if known is None:
             raise ConfigurationError(f"there is no business {business_id}", "look with `python -m extractors status`")
-        # The rows of the accounts are locked: a page that is being written comes first, and behind us there is none.
-        accounts = connection.execute(ACCOUNTS, values).fetchall()
-        rows = _post_rows(connection, values) if post_id is not None else _all_rows(connection, values)
-        found = {name: count for name, count in rows.items() if count}
-        digest = digest_of(post_id) if post_id is not None else None
-        noted = {"business_id": business_id, "platform": platform, "digest": digest, "rows": Jsonb(found)}
-        connection.execute(NOTE, noted)
-    return Erased(rows=found, accounts=0 if post_id is not None else len(accounts))
+        return patiently(partial(_erase, connection, values, platform), f"the erasure of business {business_id}")
 
 
 def digest_of(post_id: str) -> bytes:
@@ -153,6 +165,20 @@ def erased_posts(connection: Connection, account: Account, stream: str) -> froze
 def without(records: Sequence[Record | Unread], erased: frozenset[bytes]) -> Sequence[Record | Unread]:
     """Leave out what was erased, though the platform goes on listing it."""
     return [each for each in records if digest_of(each.key) not in erased] if erased else records
+
+
+def _erase(connection: Connection, values: dict[str, Any], platform: str | None) -> Erased:
+    """Erase in one transaction."""
+    post_id = values["post"]
+    with connection.transaction():
+        # The rows of the accounts are locked: a page that is being written comes first, and behind us there is none.
+        accounts = connection.execute(ACCOUNTS, values).fetchall()
+        rows = _post_rows(connection, values) if post_id is not None else _all_rows(connection, values)
+        found = {name: count for name, count in rows.items() if count}
+        digest = digest_of(post_id) if post_id is not None else None
+        noted = {"business_id": values["business_id"], "platform": platform, "digest": digest, "rows": Jsonb(found)}
+        connection.execute(NOTE, noted)
+    return Erased(rows=found, accounts=0 if post_id is not None else len(accounts))
 
 
 def _all_rows(connection: Connection, values: dict[str, Any]) -> dict[str, int]:
@@ -185,8 +211,15 @@ def _post_rows(connection: Connection, values: dict[str, Any]) -> dict[str, int]
         if named:
             where = f"business_id = %(business_id)s and ({' or '.join(named)})"
             where += " and platform = any(%(platforms)s)" if "platform" in table.columns else ""
-            rows[table.full_name] = _delete(connection, table, where, values)
+            delete = _delete_counted if table.schema == "raw" else _delete
+            rows[table.full_name] = delete(connection, table, where, values)
     return rows
+
+
+def _delete_counted(connection: Connection, table: Table, where: str, values: dict[str, Any]) -> int:
+    """Delete rows of runs that stay: each knows how many of its rows went, so that ledger and table add up."""
+    statement = sql.SQL(PURGE).format(table=sql.Identifier(table.schema, table.name), where=sql.SQL(where))
+    return sum(row[0] for row in connection.execute(statement, values))
 
 
 def _delete(connection: Connection, table: Table, where: str, values: dict[str, Any]) -> int:
@@ -195,11 +228,15 @@ def _delete(connection: Connection, table: Table, where: str, values: dict[str, 
 
 
 def _tables(connection: Connection) -> list[Table]:
-    """Return the tables that hold rows of tenants, those that refer to others before the others."""
+    """Return the tables that hold rows of tenants, those that refer to others before the others.
+
+    Raw comes before the ledger, as in the gate, whose transaction would else be met from the other side.
+    """
     rows = connection.execute(TABLES, (list(SCHEMAS),)).fetchall()
     found = [Table(schema=row[0], name=row[1], oid=row[2], columns=frozenset(row[3])) for row in rows]
     held = {each.oid: each for each in found if "business_id" in each.columns and each.full_name not in KEPT}
-    return [held[oid] for oid in _referring_first(held, connection.execute(REFERENCES).fetchall())]
+    ordered = [held[oid] for oid in _referring_first(held, connection.execute(REFERENCES).fetchall())]
+    return sorted(ordered, key=lambda table: table.schema == "ops")
 
 
 def _referring_first(tables: Iterable[int], references: Sequence[tuple[int, int]]) -> list[int]:

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from extractors import follow, singly
-from extractors.capabilities import Fetched, MetricRejected, Negotiation, Silence
+from extractors.capabilities import Fetched, MetricRejected, Negotiation, Silence, Unmeasured
 from extractors.errors import ContractBroken, CursorExpired, ObjectGone
 from extractors.http import Client
 from extractors.load import Lease, Page, Question, quarantine, warn
@@ -62,7 +62,7 @@ def pages(
             return
         is_first = False
         following = None if _left_window(step, fetched.records) else fetched.next_params
-        records = presence.split(fetched.records)
+        records = _measured(connection, lease, presence.split(fetched.records))
         total = read.total(fetched.answer.body) if read.total else None
         walk.take([item.key for item in fetched.records], following, fetched.answer.at, total)
         if following is None and walk.has_shrunk and walk.begin_again():
@@ -130,6 +130,19 @@ def _taken_apart(read: Read, scope: Scope, call: Scope, params: Params, answer: 
         return Fetched(answer, records, read.next_page(answer.body, params))
     taken, position = follow.following(read, read.follow, scope, params, answer.body, records)
     return Fetched(answer, taken, position, has_metrics=bool(call.places))
+
+
+def _measured(
+    connection: psycopg.Connection[Any], lease: Lease, records: Sequence[Record | Unread]
+) -> Sequence[Record | Unread]:
+    """Leave out the objects of a batch that the platform measures nothing of, with one warning; they are there."""
+    left_out = [item for item in records if isinstance(item, Unread) and isinstance(item.error, Unmeasured)]
+    if not left_out:
+        return records
+    shown = ", ".join(item.key for item in left_out[:3]) + (", ..." if len(left_out) > 3 else "")
+    warn(connection, lease, f"{len(left_out)} without insights ({shown}): {left_out[0].error.what}")
+    keys = {item.key for item in left_out}
+    return [item for item in records if item.key not in keys]
 
 
 def _kept(read: Read, body: bytes) -> bytes:

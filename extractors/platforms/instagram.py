@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from extractors.capabilities import MetricRejected
+from extractors.capabilities import MetricRejected, Unmeasured
 from extractors.errors import PipelineError
 from extractors.platforms import (
     graph_batch,
@@ -76,8 +76,9 @@ def reels_records(scope: Scope, body: Any) -> list[Record | Unread]:
             unread.append(Unread(media, error, original(element)))
         else:
             found += [Record(media, insights)] if insights else []
-    if unread and len(unread) == len(body):
-        raise next((one.error for one in unread if isinstance(one.error, MetricRejected)), unread[0].error)
+    failed = [one.error for one in unread if not isinstance(one.error, Unmeasured)]
+    if failed and len(failed) == len(body):
+        raise next((error for error in failed if isinstance(error, MetricRejected)), failed[0])
     return found + unread
 
 

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
 from extractors import aliases
-from extractors.capabilities import MetricRejected, TooMuchData
+from extractors.capabilities import MetricRejected, TooMuchData, Unmeasured
 from extractors.errors import (
     ContractBroken,
     CursorExpired,
@@ -225,7 +225,9 @@ def _by_code(code: Any, subcode: Any, message: str, said: str, answer: Answer, a
         return CursorExpired(said, "begin the list again")
     if code == 1 and "reduce the amount of data" in message:
         return TooMuchData(said, "ask for fewer objects at a time")
-    if code == 100 and subcode != BEFORE_CONVERSION and (rejected := _rejected(message, said)):
+    if code == 100 and subcode == BEFORE_CONVERSION:
+        return Unmeasured(f"{said}: it is older than the account's last conversion to a business account", "nothing")
+    if code == 100 and (rejected := _rejected(message, said)):
         return rejected
     if code in (1, 2) or answer.body["error"].get("is_transient") is True:
         return Transient(said, "try again; Meta's status page may tell more")

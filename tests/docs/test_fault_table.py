@@ -59,6 +59,7 @@ def test_a_mark_counts_wherever_pytest_takes_one(tree: Path, text: str):
         f"@{mark('A01')}\n@pytest.mark.xfail(strict=True)\ndef test_it(): ...\n",
         f"@{mark('A01')}\ndef test_it():\n    pytest.skip('not here')\n",
         f"@{mark('A01')}\ndef test_it():\n    pytest.importorskip('absent')\n",
+        f"@pytest.fixture\ndef tool():\n    pytest.skip('not installed')\n\n@{mark('A01')}\ndef test_it(tool): ...\n",
         f"pytestmark = pytest.mark.skip\n@{mark('A01')}\ndef test_it(): ...\n",
         f"@{mark('A01')}\n@pytest.mark.parametrize('n', [pytest.param(1, marks=pytest.mark.xfail)])\n"
         "def test_it(n): ...\n",

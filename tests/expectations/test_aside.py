@@ -72,6 +72,16 @@ def test_more_than_that_holds_the_run_back(world: World, bad: int, of: int) -> N
     assert result.report[0]["count"] == bad
 
 
+@pytest.mark.fault("B21", "B26")
+@pytest.mark.parametrize(("bad", "of", "passes"), [(1, 40, True), (1, 10, True), (1, 9, False), (2, 199, False)])
+def test_a_short_run_may_miss_one_of_ten(world: World, bad: int, of: int, passes: bool) -> None:
+    """Else one post that stays broken would hold back every run of a small account for ever."""
+    world.run("twitter__posts", posts(bad, of, like_count="many"))
+    (result,) = validate_pending(world.settings)
+    assert (result.passed, result.set_aside) == (passes, bad if passes else 0)
+    assert stored(world) == (of - bad if passes else of)
+
+
 def test_fifty_of_many_pass(world: World) -> None:
     world.run("twitter__posts", posts(50, 5_000, like_count="many"))
     (result,) = validate_pending(world.settings)

@@ -280,7 +280,7 @@ def test_a_text_of_a_megabyte_lands_and_an_id_of_that_size_is_kept(reading: Read
     assert {(result.state, result.quarantined) for result in results} == {("complete", 1)}
     assert count(connection, "select count(*) from ops.quarantine where reason = 'Unstorable'") == len(results)
     gates = validate_pending(Settings.from_environment(reading.environment))
-    assert [gate.report[0]["expectation"] for gate in gates if not gate.passed] == ["quarantine_budget"] * len(results)
+    assert all(gate.passed for gate in gates), "one of a page's 25 costs itself alone"
     reading.heals("facebook", "posts")
 
 

@@ -224,6 +224,10 @@ class TestErasing:
             assert full.read(platform, streams=["posts", "comments"], since=ALWAYS) == []
         for name in tables:
             assert full.connection.execute(everything.format(name), (f"%{post}%",)).fetchone() == (0,), name
+        stored = "select sum(stored - purged), sum(purged) > 0 from ops.extract_runs where stream = %s"
+        counted = f"select count(*) from raw.{platform}__posts"
+        booked, has_gone = full.connection.execute(stored, (f"{platform}__posts",)).fetchone()
+        assert (booked, has_gone) == (*full.connection.execute(counted).fetchone(), True)
         marked = "select count(*) from ops.known_posts where record_key = %s"
         assert full.connection.execute(marked, (post,)).fetchone() == (0,)
         assert full.connection.execute("select bool_and(is_enabled) from ops.accounts").fetchone() == (True,)

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from extractors.capabilities import MetricRejected, TooMuchData
+from extractors.capabilities import MetricRejected, TooMuchData, Unmeasured
 from extractors.errors import ContractBroken, ObjectGone, PermissionLost
 from extractors.extract import RunResult
 from extractors.platforms import facebook, instagram, meta
@@ -408,7 +408,7 @@ def test_a_hiccup_that_looks_like_a_refusal_condemns_no_metric(
         ("(#100) The value must be a valid insights metric", None, MetricRejected),
         ("(#100) An unknown error has occurred.", None, MetricRejected),
         ("Invalid parameter", None, MetricRejected),
-        ("Invalid parameter", 2108006, ContractBroken),
+        ("Invalid parameter", 2108006, Unmeasured),
         ("(#100) There cannot be more than 30 days (2592000 s) between since and until", None, ContractBroken),
         ("(#100) Param limit must be a number between 1 and 100", None, ContractBroken),
         ("(#100) Tried accessing nonexisting field (insights) on node type (Video)", None, ContractBroken),

@@ -12,8 +12,9 @@ final as (
         kind,
         state,
         gate,
-        listed,
-        stored,
+        -- Rows that were deleted since, by a retention or an erasure, are as if they had never come.
+        listed - purged as listed,
+        stored - purged as stored,
         unchanged,
         quarantined,
         started_at,
