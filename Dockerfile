@@ -5,7 +5,8 @@ RUN useradd --create-home --uid 50000 pipeline
 
 WORKDIR /app
 COPY requirements.txt .
-RUN pip install --no-cache-dir --require-hashes --requirement requirements.txt
+# The file is complete, dependencies of extras included; pip would ask for hashes of `mashumaro[msgpack]` beside mashumaro.
+RUN pip install --no-cache-dir --no-deps --require-hashes --requirement requirements.txt
 
 # Its version goes into the manifests of the reports.
 COPY pyproject.toml .

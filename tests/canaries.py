@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import quote
@@ -24,13 +23,14 @@ def shapes(secret: str) -> set[str]:
 
 def found_in_files(secrets: Iterable[str], *folders: Path) -> list[str]:
     """The files below the folders that hold a secret, databases of SQLite and compiled pages included."""
-    wanted = re.compile(b"|".join(re.escape(each.encode()) for secret in secrets for each in shapes(secret)))
+    # One plain search after the other: a pattern of hundreds of alternatives takes minutes for the same.
+    wanted = sorted({each.encode() for secret in secrets for each in shapes(secret)})
     files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
     assert files, "a search through nothing proves nothing"
-    return [str(path) for path in files if wanted.search(path.read_bytes())]
+    return [str(path) for path in files if (content := path.read_bytes()) and any(each in content for each in wanted)]
 
 
 def found_in_texts(secrets: Iterable[str], **texts: str) -> list[str]:
     """The names of the texts that hold a secret."""
-    wanted = re.compile("|".join(re.escape(each) for secret in secrets for each in shapes(secret)))
-    return [name for name, text in texts.items() if wanted.search(text)]
+    wanted = sorted({each for secret in secrets for each in shapes(secret)})
+    return [name for name, text in texts.items() if any(each in text for each in wanted)]

@@ -28,7 +28,8 @@ def test_every_error_of_ours_has_an_outcome() -> None:
     # What waits for an instant is another outcome, tested below.
     for kind in subclasses(errors.PipelineError) - subclasses(errors.RetryLater) - {errors.PutOff}:
         expected = AirflowException if issubclass(kind, errors.PASSING) else AirflowFailException
-        assert type(raised(kind("linkedin__posts, account 1: it broke", "mend it"))) is expected, kind
+        more = {"new_id": "2"} if issubclass(kind, errors.AccountMoved) else {}
+        assert type(raised(kind("linkedin__posts, account 1: it broke", "mend it", **more))) is expected, kind
 
 
 def test_a_wait_that_ends_in_time_gives_the_slot_back_until_the_named_instant() -> None:
