@@ -28,7 +28,7 @@ def build(settings: Settings, *selectors: str, publish: bool = True) -> dict[str
 
 
 def publish(settings: Settings) -> None:
-    """Publish what was built, in one transaction. Raises AirflowFailException with the reason where it came to nothing."""
+    """Publish what was built, in one transaction. Raises AirflowFailException with the reason if it came to nothing."""
     _invoked(settings, "run-operation", "publish")
 
 
