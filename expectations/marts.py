@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 #: Outside of this share of the usual number of rows nothing is published until a person accepts it.
 BAND = (0.5, 2.0)
-LOOK = "see docs/runbook.md#publish"
+LOOK = "see docs/runbook.md#publication"
 
 # One row per mart, business and platform; where nothing is usual yet there is nothing to compare with.
 MEASURES = "select mart_name, business_id, platform, number_of_rows, share_of_usual from candidate.mart_measures"

@@ -149,7 +149,7 @@ begin
     limit 1;
     if refusal is not null then
         raise exception '%', refusal
-            using hint = 'The last publication stands, and marts.data_freshness says so; see docs/runbook.md#publish.';
+            using hint = 'The last publication stands, and marts.data_freshness says so; see docs/runbook.md#publication.';
     end if;
 end
 $outcome$;
