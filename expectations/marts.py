@@ -92,6 +92,13 @@ def audit(settings: Settings, *, docs_dir: Path | None = None) -> Judgement:
     return Judgement(marts=len(frames["marts"]), measures=len(frames["mart_measures"]))
 
 
+def last_refusal(settings: Settings) -> str:
+    """Return why the last attempt to publish came to nothing."""
+    with closing(settings.warehouse.connect()) as connection:
+        row = connection.execute("select reason from ops.publications order by publication_id desc limit 1").fetchone()
+    return str(row[0]) if row and row[0] else "nothing was published; the log of dbt says why"
+
+
 def accept(settings: Settings, business_id: int) -> int:
     """Take the present sizes of a business's marts for right; return how many were outside of the band."""
     with closing(settings.warehouse.connect()) as connection, connection:
