@@ -37,7 +37,7 @@ create table ops.mart_measures (
     primary key (mart_name, business_id, platform, publication_id)
 );
 comment on table ops.mart_measures is 'Rows of each business and platform in a mart, once a day; what audits call usual.';
--- Seeds are refilled and never dropped, since marts rest on them: a warehouse that is older gets the new columns here.
+-- Seeds are refilled and never dropped, since marts rest on them: an older warehouse gets the new columns here.
 alter table if exists core.metric_definitions
     add column if not exists version integer,
     add column if not exists valid_from date,

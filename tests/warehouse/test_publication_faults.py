@@ -171,6 +171,9 @@ def test_two_rows_of_one_key_publish_nothing(copy: Environment, publication: str
     with connect(copy) as connection:
         connection.execute("alter table core.fct_posts drop constraint fct_posts_pkey")
         connection.execute("insert into core.fct_posts select * from core.fct_posts where post_id = '101'")
+        connection.execute(
+            "update core.fct_posts set likes = 999 where ctid = (select max(ctid) from core.fct_posts where post_id = '101')"
+        )
     assert "a mart has two rows of one key" in refused(copy, publication)
     assert state(copy) == before
 
@@ -191,14 +194,15 @@ def test_a_publication_that_is_killed_half_way_leaves_the_last_build(
             env={**os.environ, **copy, "PIPELINE_NOW": AS_OF.isoformat(), "DBT_TARGET_PATH": str(tmp_path),
                  "DBT_LOG_PATH": str(tmp_path)}, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
-        waiting = "select pid from pg_stat_activity where wait_event_type = 'Lock' and query like '%do $publish$%'"
+        # The server shows the beginning of a text alone.
+        waiting = "select pid from pg_stat_activity where wait_event_type = 'Lock' and query like '%do $attempt$%'"
         (process,) = until(lambda: read(copy, waiting))
         if victim == "client":
             publisher.send_signal(signal.SIGKILL)
         else:
             read(copy, "select pg_terminate_backend(%s)", process["pid"])
         until(lambda: not read(copy, "select 1 as one from pg_stat_activity where pid = %s", process["pid"]))
-        publisher.communicate(timeout=60)
+        publisher.communicate(timeout=300)
         assert read(copy, TROUBLE) == [
             {"publish_error": "a publication began and was cut off; the one before it stands"}
         ]
@@ -209,7 +213,7 @@ def test_a_publication_that_is_killed_half_way_leaves_the_last_build(
     assert state(copy) != before
 
 
-def until(condition: Callable[[], Any], seconds: float = 120) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 300) -> Any:
     """Wait for what another process does; return what it made true."""
     end = time.monotonic() + seconds
     while not (found := condition()):
