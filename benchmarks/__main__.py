@@ -13,7 +13,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import end_to_end, load, memory, transform
+from benchmarks import end_to_end, load, memory, readers, transform
 from benchmarks.measure import Figure
 from local import postgres
 
@@ -30,6 +30,9 @@ def main() -> None:
         "--posts", type=int, default=100_000, help="posts to transform (default 100000; 0 leaves it out)"
     )
     parser.add_argument("--scale", type=float, default=1.0, help="size of the world read over HTTP (default 1.0)")
+    parser.add_argument(
+        "--publications", type=int, default=1000, help="beside 50 readers (default 1000; 0 leaves it out)"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
         server = postgres.start(Path(directory), settings=SETTINGS)
@@ -58,6 +61,8 @@ def _measure(server: postgres.Server, options: argparse.Namespace) -> Iterator[F
     ]
     if options.posts:
         parts.append(lambda: transform.measure(server, options.posts))
+    if options.publications:
+        parts.append(lambda: readers.measure(server, options.publications))
     for part in parts:
         for figure in part():
             print("  ".join(filter(None, figure.cells())), file=sys.stderr, flush=True)

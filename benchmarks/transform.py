@@ -58,7 +58,7 @@ def measure(server: postgres.Server, posts: int) -> list[Figure]:
         environment = {**server.environment("transform_bench"), **simulator.environment(), **world.environment()}
         environment |= {"PIPELINE_NOW": ANCHOR.isoformat(), "DBT_TARGET_PATH": directory}
         settings = Settings.from_environment(environment)
-        one_world = _extract(settings, world.accounts_yaml(), Path(directory) / "accounts.yml")
+        one_world = extract_world(settings, world.accounts_yaml(), Path(directory) / "accounts.yml")
         total = _multiply(settings, round(posts / one_world), one_world)
         one_pass = _timed(lambda: _one_pass(settings))
         first = _timed(lambda: _build(environment))
@@ -83,7 +83,7 @@ def _timed(action: Callable[[], None]) -> Stopwatch:
     return watch
 
 
-def _extract(settings: Settings, accounts_yaml: str, path: Path) -> int:
+def extract_world(settings: Settings, accounts_yaml: str, path: Path) -> int:
     """Read one world; return how many posts are in raw."""
     migrate(settings)
     path.write_text(accounts_yaml)

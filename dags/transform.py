@@ -16,8 +16,8 @@ DOC = """
 ### Builds core, computes the statistics, then publishes the marts
 
 `core` runs dbt for staging, intermediate and core with their tests; `insights` computes best times and hashtag lifts
-from core into core; `publish` audits the marts (dbt tests; Great Expectations: not empty, of a usual size, every
-difference reconciled) and refreshes them in one transaction: readers see the last build or this one, never a mix.
+from core into core; `publish` audits the marts (dbt tests; Great Expectations: filled, of a usual size, reconciled) and
+refreshes them in one transaction, so that readers see the last build or this one, never a mix.
 One run at a time: what arrives meanwhile is done together by the next run.
 
 **Red means** a model or a test failed; the last line of the log names it. Nothing was published: the marts hold the

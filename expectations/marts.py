@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 #: Outside of this share of the usual number of rows nothing is published until a person accepts it.
 BAND = (0.5, 2.0)
-LOOK = "see docs/runbook.md#publish"
+LOOK = "see docs/runbook.md#publication"
 
 # One row per mart, business and platform; where nothing is usual yet there is nothing to compare with.
 MEASURES = "select mart_name, business_id, platform, number_of_rows, share_of_usual from candidate.mart_measures"
@@ -90,6 +90,13 @@ def audit(settings: Settings, *, docs_dir: Path | None = None) -> Judgement:
             connection.execute(REFUSE, (reason,))
             raise MartsRefused(reason, f"the last publication stands; {LOOK}")
     return Judgement(marts=len(frames["marts"]), measures=len(frames["mart_measures"]))
+
+
+def last_refusal(settings: Settings) -> str:
+    """Return why the last attempt to publish came to nothing."""
+    with closing(settings.warehouse.connect()) as connection:
+        row = connection.execute("select reason from ops.publications order by publication_id desc limit 1").fetchone()
+    return str(row[0]) if row and row[0] else "nothing was published; the log of dbt says why"
 
 
 def accept(settings: Settings, business_id: int) -> int:

@@ -16,7 +16,7 @@ from typing import Any
 
 import psycopg
 
-from extractors import accounts, credential_commands, drift, expiry, quarantine, redaction, status
+from extractors import accounts, credential_commands, drift, expiry, quarantine, redaction, status, tenants
 from extractors.crew import WORKERS, Crew
 from extractors.erase import erase
 from extractors.errors import ConfigurationError, PipelineError, WarehouseUnavailable
@@ -96,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     erasing.add_argument("--platform", choices=list(PLATFORMS), help="only of this platform")
     erasing.add_argument("--post", metavar="ID", help="only this post and what is below it; no account is disabled")
     _quarantine_commands(commands)
+    _tenant_commands(commands)
     credential_commands.add_commands(commands, _command)
     drifting = _command(commands, "drift", "fields the platforms added, changed in type, or stopped sending", _drift)
     drifting.add_argument("--platform", action="append", choices=list(PLATFORMS), help="only this platform; repeatable")
@@ -115,6 +116,29 @@ def _quarantine_commands(commands: Any) -> None:
     again.add_argument("ids", type=int, nargs="*", metavar="ID", help="the numbers in the list")
     again.add_argument("--all-open", action="store_true", help="every open entry")
     again.add_argument("--read", metavar="NAME", help="which list of the stream brought it, where that is not plain")
+
+
+def _tenant_commands(commands: Any) -> None:
+    group = commands.add_parser("tenants", help="the BI login of one business: its own rows of marts, nothing else")
+    actions = group.add_subparsers(required=True, metavar="ACTION")
+    for name, text in (
+        ("add", "create the login; prints its password, once"),
+        ("rotate", "give the login another password and end its sessions"),
+        ("remove", "drop the login and end its sessions"),
+    ):
+        action = _command(actions, name, text, _tenants)
+        action.add_argument("--business", type=int, required=True, metavar="ID", help="the business")
+        action.set_defaults(action=name)
+
+
+def _tenants(settings: Settings, options: argparse.Namespace) -> int:
+    if options.action == "remove":
+        user = tenants.remove(settings, options.business)
+        print(json.dumps({"user": user}) if options.json else f"{user} is gone")
+        return OK
+    login = (tenants.add if options.action == "add" else tenants.rotate)(settings, options.business)
+    print(json.dumps(asdict(login)) if options.json else f"user {login.user}\npassword {login.password}")
+    return OK
 
 
 def _command(commands: Any, name: str, text: str, function: Callable[..., int]) -> argparse.ArgumentParser:

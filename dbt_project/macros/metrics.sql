@@ -67,3 +67,20 @@
         'instagram': ['watch_time_seconds'],
     }) }}
 {% endmacro %}
+
+
+{# What an impression is on each platform, and under `all` what is added up: whatever shows platforms together says so. #}
+{% macro impression_notes(metric_definitions) -%}
+    select
+        platform,
+        comparability_note as note
+    from {{ metric_definitions }}
+    where canonical_metric = 'impressions' and valid_to is null
+    union all
+    select
+        'all' as platform,
+        'Adds up what platforms count differently; an impression is: '
+        || string_agg(platform || ': ' || counts, '; ' order by platform collate "C") as note
+    from {{ metric_definitions }}
+    where canonical_metric = 'impressions' and valid_to is null
+{%- endmacro %}

@@ -46,7 +46,7 @@ begin
         when dependent_objects_still_exist then
             refusal := 'nothing was published: ' || sqlerrm
                 || ' (a view outside this project rests on a mart whose definition changed; drop it first)';
-        when unique_violation then
+        when unique_violation or cardinality_violation then
             refusal := 'nothing was published: a mart has two rows of one key: ' || sqlerrm;
         when query_canceled then
             refusal := 'nothing was published: it took longer than allowed (publish_minutes), or was cancelled';

@@ -132,7 +132,7 @@ set local lock_timeout = '10min';
 lock table {{ source_of('publications') }} in share update exclusive mode;
 -- A publisher that was killed must not go on: its successor may be at work by then.
 set local client_connection_check_interval = '1s';
-set local statement_timeout = '{{ var('publish_minutes') | float }}min';
+set local statement_timeout = '{{ [(var('publish_minutes') | float * 60000) | int, 1] | max }}ms';
 do $publish$
 {{ publication_block(marts) }}
 $publish$;
@@ -149,7 +149,7 @@ begin
     limit 1;
     if refusal is not null then
         raise exception '%', refusal
-            using hint = 'The last publication stands, and marts.data_freshness says so; see docs/runbook.md#publish.';
+            using hint = 'The last publication stands, and marts.data_freshness says so; see docs/runbook.md#publication.';
     end if;
 end
 $outcome$;

@@ -37,6 +37,11 @@ create table ops.mart_measures (
     primary key (mart_name, business_id, platform, publication_id)
 );
 comment on table ops.mart_measures is 'Rows of a business and platform in a mart, once a day; what audits call usual.';
+-- Seeds are refilled and never dropped, since marts rest on them: an older warehouse gets the new columns here.
+alter table if exists core.metric_definitions
+    add column if not exists version integer,
+    add column if not exists valid_from date,
+    add column if not exists valid_to date;
 comment on column ops.mart_measures.is_accepted is 'A person took this size for right; what was before counts no more.';
 """
 

@@ -76,6 +76,13 @@ def built(new_database: Callable[[str], Environment], migrated_template: str, db
     return environment
 
 
+@pytest.fixture(scope="session")
+def publication(built: Environment, dbt: Dbt) -> str:
+    """The SQL of one whole publication, as dbt would run it; the databases of the copies are named alike inside it."""
+    text = dbt(built, "run-operation", "show_publication").stdout
+    return text[text.index("rollback;") :].replace(f'"{built["PGDATABASE"]}".', "")
+
+
 @pytest.fixture
 def copy(new_database: Callable[[str], Environment], built: Environment) -> Environment:
     """A copy of the published warehouse."""

@@ -65,6 +65,12 @@ PROMISED = {
 }
 
 
+def every_definition() -> list[dict[str, str]]:
+    """The rows of metric_definitions."""
+    with (PROJECT / "seeds" / "core" / "metric_definitions.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
 def documents(pattern: str) -> list[dict[str, Any]]:
     """Every yml of the project that matches."""
     return [yaml.safe_load(path.read_text()) for path in sorted(PROJECT.glob(pattern))]
@@ -137,7 +143,6 @@ def test_only_staging_reads_sources_and_marts_rest_on_core() -> None:
 
 @pytest.mark.unit
 def test_no_two_platforms_feed_a_metric_without_a_note() -> None:
-    with (PROJECT / "seeds" / "core" / "metric_definitions.csv").open() as file:
-        definitions = list(csv.DictReader(file))
+    definitions = every_definition()
     assert {row["canonical_metric"] for row in definitions} >= set(METRICS.split())
     assert all(row["comparability_note"] for row in definitions)

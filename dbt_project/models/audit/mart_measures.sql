@@ -23,12 +23,15 @@ with usual as (
 ),
 
 measured as (
-    {% for relation in [
-        ref('analytics_summaries'), ref('audience_growth'), ref('audience_insights'), ref('hashtags'),
-        ref('post_performance'),
+    {% for name, relation in [
+        ('analytics_summaries', ref('analytics_summaries')),
+        ('audience_growth', ref('audience_growth')),
+        ('audience_insights', ref('audience_insights')),
+        ('hashtags', ref('hashtags')),
+        ('post_performance', ref('post_performance')),
     ] %}
         select
-            '{{ relation.identifier }}' as mart_name,
+            '{{ name }}' as mart_name,
             business_id,
             platform,
             count(*) as number_of_rows
@@ -48,7 +51,8 @@ final as (
         cast(usual.usual_rows as numeric) as usual_rows,
         -- Few rows halve and double by chance.
         case
-            when usual.usual_rows >= 20 then coalesce(measured.number_of_rows, 0) / cast(usual.usual_rows as numeric)
+            when usual.usual_rows >= 20
+                then trim_scale(coalesce(measured.number_of_rows, 0) / cast(usual.usual_rows as numeric))
         end as share_of_usual
     from measured
     full join usual using (mart_name, business_id, platform)

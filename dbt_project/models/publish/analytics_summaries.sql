@@ -73,6 +73,10 @@ followers as (
     group by grouping sets ((business_id, platform, period, period_start), (business_id, period, period_start))
 ),
 
+notes as (
+    {{ impression_notes(ref('metric_definitions')) }}
+),
+
 final as (
     select
         summed.business_id,
@@ -96,9 +100,11 @@ final as (
             when 'day' then interval '1 day'
             when 'week' then interval '7 days'
             else interval '1 month'
-        end as is_partial
+        end as is_partial,
+        notes.note
     from summed
     inner join calendars on summed.business_id = calendars.business_id
+    left join notes on summed.platform = notes.platform
     left join followers
         on
             summed.business_id = followers.business_id

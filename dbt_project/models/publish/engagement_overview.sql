@@ -63,6 +63,10 @@ scopes as (
     cross join lateral (values (accounts.platform), ('all')) as platforms (platform)
 ),
 
+notes as (
+    {{ impression_notes(ref('metric_definitions')) }}
+),
+
 final as (
     select
         scopes.business_id,
@@ -76,9 +80,11 @@ final as (
             {%- endif %}
         {% endfor %}
         {% for measure in measures %}
-            past.{{ measure }} as previous_{{ measure }}{% if not loop.last %},{% endif %}
+            past.{{ measure }} as previous_{{ measure }},
         {% endfor %}
+        notes.note
     from scopes
+    left join notes on scopes.platform = notes.platform
     left join summed as present
         on
             scopes.business_id = present.business_id

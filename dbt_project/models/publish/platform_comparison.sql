@@ -14,11 +14,7 @@ account_days as (
 ),
 
 notes as (
-    select
-        platform,
-        comparability_note
-    from {{ ref('metric_definitions') }}
-    where canonical_metric = 'impressions'
+    {{ impression_notes(ref('metric_definitions')) }}
 ),
 
 windows as (
@@ -105,7 +101,7 @@ final as (
                 summed.engagement desc nulls last,
                 scopes.platform
         ) as rank,
-        notes.comparability_note as note
+        notes.note
     from scopes
     left join summed using (business_id, window_days, platform)
     left join followers using (business_id, window_days, platform)

@@ -61,9 +61,17 @@ ranked as (
     from valued
 ),
 
+notes as (
+    {{ impression_notes(ref('metric_definitions')) }}
+),
+
 final as (
-    select * from ranked
-    where rank <= 10
+    select
+        ranked.*,
+        notes.note
+    from ranked
+    left join notes on ranked.platform = notes.platform
+    where ranked.rank <= 10
 )
 
 select * from final

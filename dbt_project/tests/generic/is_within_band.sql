@@ -1,4 +1,4 @@
-{# No mart holds half or twice of what is usual, unless a person accepted it (docs/runbook.md#publish). #}
+{# No mart holds half or twice of what is usual, unless a person accepted it (docs/runbook.md#publication). #}
 {% test is_within_band(model) %}
     select *
     from {{ model }}
