@@ -23,6 +23,13 @@
 {%- endmacro %}
 
 
+{# Whether the value at an age lies between two looks that told different ones; NULL without a value. #}
+{% macro is_between_looks(hours) -%}
+    bool_or({{ at_age(hours) }} > known_until and value <> next_value)
+    filter (where {{ value_at(hours) }} is not null)
+{%- endmacro %}
+
+
 {# The instant at which a post has this age in hours. #}
 {% macro at_age(hours) -%}
     (published_at + interval '{{ hours }} hours')

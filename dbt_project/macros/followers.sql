@@ -12,31 +12,38 @@
                 delete from {{ this }};
             {%- endif %}
         {%- endif %}
-        insert into {{ ref('loaded_runs') }} (table_name, run_id, invocation_id, loaded_at)
+        insert into {{ ref('loaded_runs') }} as loaded (table_name, run_id, lease_epoch, invocation_id, loaded_at)
         select
             '{{ this.identifier }}',
             runs.run_id,
+            runs.lease_epoch,
             '{{ invocation_id }}',
             clock_timestamp()
         from {{ source('ops', 'extract_runs') }} as runs
+        left join {{ ref('loaded_runs') }} as known
+            on known.table_name = '{{ this.identifier }}' and known.run_id = runs.run_id
         where
             runs.gate = 'passed'
             and split_part(runs.stream, '__', 2) in ('{{ followed.values() | sum(start=[]) | unique | join("', '") }}')
+            and (known.run_id is null or known.lease_epoch is distinct from runs.lease_epoch)
             {%- for table, streams in followed.items() %}
                 and (
                     split_part(runs.stream, '__', 2) not in ('{{ streams | join("', '") }}')
                     or exists (
                         select 1
                         from {{ ref('loaded_runs') }} as followed
-                        where followed.table_name = '{{ table }}' and followed.run_id = runs.run_id
+                        where
+                            followed.table_name = '{{ table }}'
+                            and followed.run_id = runs.run_id
+                            and followed.lease_epoch = runs.lease_epoch
                     )
                 )
             {%- endfor %}
-            and not exists (
-                select 1
-                from {{ ref('loaded_runs') }} as loaded
-                where loaded.table_name = '{{ this.identifier }}' and loaded.run_id = runs.run_id
-            )
+        on conflict (table_name, run_id) do update
+        set
+            lease_epoch = excluded.lease_epoch,
+            invocation_id = excluded.invocation_id,
+            loaded_at = excluded.loaded_at
     {%- endif -%}
 {% endmacro %}
 

@@ -9,6 +9,8 @@
     indexes=[{'columns': ['business_id', 'platform', 'account_id', 'is_settled']}],
 ) }}
 -- depends_on: {{ ref('loaded_runs') }}, {{ ref('int_posts_unioned') }}, {{ ref('int_post_metrics_unioned') }}
+{#- Two monthly reads of everything: what is unchanged for longer is not looked for, or old posts would cost most. #}
+{%- set looked_for = "interval '62 days'" %}
 
 with looks as (
     select * from {{ ref('fct_looks') }}
@@ -74,11 +76,15 @@ with looks as (
         union
         select present.post_key
         from {{ this }} as present
+        inner join {{ ref('dim_posts') }} as seen on present.post_key = seen.post_key
         inner join fresh
             on
                 present.business_id = fresh.business_id
                 and present.platform = fresh.platform
                 and present.account_id = fresh.account_id
+                and present.last_changed_at >= fresh.looked_at - {{ looked_for }}
+                and seen.published_at >= fresh.posts_since
+                and seen.published_at < fresh.posts_until
         where not present.is_settled
         union
         -- Gone since, or back.
@@ -145,6 +151,7 @@ held as (
             and looks.platform = snapshots.platform
             and looks.account_id = snapshots.account_id
             and looks.looked_at > snapshots.observed_at
+            and looks.looked_at <= snapshots.observed_at + {{ looked_for }}
             and looks.looked_at < coalesce(snapshots.next_observed_at, timestamptz 'infinity')
             and looks.looked_at < coalesce(posts.deleted_at, timestamptz 'infinity')
             and looks.ended_at < coalesce(snapshots.next_observed_at, timestamptz 'infinity')
@@ -186,9 +193,7 @@ final as (
         metric,
         {% for age, hours in compared_ages() %}
             trim_scale(max({{ value_at(hours) }})) as value_{{ age }},
-            bool_or({{ at_age(hours) }} > known_until and value <> next_value)
-                filter (where {{ value_at(hours) }} is not null)
-                as is_interpolated_{{ age }},
+            {{ is_between_looks(hours) }} as is_interpolated_{{ age }},
         {% endfor %}
         max(final_value) as final_value,
         trim_scale({{ hours_to('0.5') }}) as hours_to_half,
@@ -200,7 +205,8 @@ final as (
             min(observed_at) filter (where {{ reaches('0.9') }}),
             min(observed_at) filter (where value is not null)
         ) >= {{ maturity() }} as is_settled,
-        max(deleted_at) as deleted_at
+        max(deleted_at) as deleted_at,
+        max(observed_at) as last_changed_at
     from neighbours
     group by post_key, business_id, platform, account_id, metric
     having max(final_value) is not null

@@ -26,7 +26,7 @@ attributed as (
         posts.platform,
         'created' as attribution,
         posts.published_date as day,
-        posts.post_key,
+        cast(null as date) as day_before,
         {% for metric in metrics %}
             posts.{{ metric }},
         {% endfor %}
@@ -39,7 +39,7 @@ attributed as (
         gains.platform,
         'activity' as attribution,
         gains.activity_date as day,
-        gains.post_key,
+        lag(gains.activity_date) over (partition by gains.post_key order by gains.activity_date) as day_before,
         {% for metric in metrics %}
             gains.{{ metric }},
         {% endfor %}
@@ -49,28 +49,20 @@ attributed as (
     inner join posts on gains.post_key = posts.post_key
 ),
 
--- A post moves on many days of a week and counts once: the first of its days in the period stands for it.
-counted as (
-    select
-        attributed.*,
-        periods.period,
-        periods.period_start,
-        row_number() over (
-            partition by attributed.post_key, attributed.attribution, periods.period, periods.period_start
-            order by attributed.day
-        ) = 1 as is_first
-    from attributed
-    {{ with_periods('attributed.day') }}
-),
-
-summed as (
+-- A post moves on many days of a week and counts once: on the first of them.
+by_day as (
     select
         business_id,
         platform,
-        period,
-        period_start,
         attribution,
-        count(*) filter (where is_first) as posts,
+        day,
+        count(*) as posts_of_day,
+        count(*) filter (
+            where day_before is null or date_trunc('week', day_before) <> date_trunc('week', day)
+        ) as posts_of_week,
+        count(*) filter (
+            where day_before is null or date_trunc('month', day_before) <> date_trunc('month', day)
+        ) as posts_of_month,
         {% for metric in metrics %}
             sum({{ metric }}) as {{ metric }},
         {% endfor %}
@@ -78,8 +70,36 @@ summed as (
         sum(engagement) filter (where impressions is not null) as rated_engagement,
         sum(impressions) filter (where engagement is not null) as rated_impressions,
         max(days_covered) as max_days_covered
-    from counted
-    group by business_id, platform, period, period_start, attribution
+    from attributed
+    group by business_id, platform, attribution, day
+),
+
+summed as (
+    select
+        by_day.business_id,
+        by_day.platform,
+        periods.period,
+        periods.period_start,
+        by_day.attribution,
+        cast(
+            sum(
+                case periods.period
+                    when 'day' then by_day.posts_of_day
+                    when 'week' then by_day.posts_of_week
+                    else by_day.posts_of_month
+                end
+            ) as bigint
+        ) as posts,
+        {% for metric in metrics %}
+            sum(by_day.{{ metric }}) as {{ metric }},
+        {% endfor %}
+        sum(by_day.engagement) as engagement,
+        sum(by_day.rated_engagement) as rated_engagement,
+        sum(by_day.rated_impressions) as rated_impressions,
+        max(by_day.max_days_covered) as max_days_covered
+    from by_day
+    {{ with_periods('by_day.day') }}
+    group by by_day.business_id, by_day.platform, periods.period, periods.period_start, by_day.attribution
 ),
 
 final as (

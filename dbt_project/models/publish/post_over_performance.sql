@@ -30,7 +30,12 @@ values_at_ages as (
         posts.published_at,
         ages.age_hours,
         ages.value,
-        ages.is_interpolated
+        ages.is_interpolated,
+        ages.age_hours = coalesce(
+            {% for age, hours in compared_ages() | reverse %}
+                case when curves.value_{{ age }} is not null then {{ hours }} end{% if not loop.last %},{% endif %}
+            {% endfor %}
+        ) as is_oldest_age
     from curves
     inner join posts on curves.post_key = posts.post_key
     {{ with_each_age('curves') }}
@@ -40,8 +45,7 @@ values_at_ages as (
 by_recency as (
     select
         *,
-        row_number() over (partition by {{ setting }} order by published_at desc, post_key) as post_back,
-        row_number() over (partition by post_key, metric order by age_hours desc) = 1 as is_oldest_age
+        row_number() over (partition by {{ setting }} order by published_at desc, post_key) as post_back
     from values_at_ages
 ),
 
