@@ -59,11 +59,13 @@
 {%- endmacro %}
 
 
-{# What the stream post_metrics tells of a post, by platform; everything else comes with the posts. #}
-{% macro metrics_apart() %}
-    {{ return({
-        'linkedin': post_metrics(),
-        'twitter': ['clicks'],
-        'instagram': ['watch_time_seconds'],
-    }) }}
-{% endmacro %}
+{# Whether a platform tells this metric in the stream post_metrics; everything else comes with the posts. #}
+{% macro told_apart(metric) -%}
+    {%- set platforms = ['linkedin'] -%}
+    {%- if metric == 'clicks' -%}
+        {%- do platforms.append('twitter') -%}
+    {%- elif metric == 'watch_time_seconds' -%}
+        {%- do platforms.append('instagram') -%}
+    {%- endif -%}
+    platform in ('{{ platforms | join("', '") }}')
+{%- endmacro %}

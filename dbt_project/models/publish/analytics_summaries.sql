@@ -96,7 +96,7 @@ told as (
         period,
         period_start,
         {% for measure in measures %}
-            null,
+            null as {{ measure }},
         {% endfor %}
         followers_count
     from followers
