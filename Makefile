@@ -52,6 +52,7 @@ lint: setup ## Check style, types, SQL and the lock file
 
 soak: setup ## Fuzz half a million bodies, kill thousands of extractions, stop databases; an hour or two
 	FUZZ_EXAMPLES=500000 $(BIN)/python -m pytest -s tests/extractors/test_fuzz.py tests/extractors/test_fuzz_readers.py
+	HISTORIES=2000 HISTORIES_SEED=$$RANDOM $(BIN)/python -m pytest -s tests/warehouse/test_histories.py
 	$(BIN)/python -m tests.crashes --kills 2000 --stops 100 --minutes 60
 
 bench: setup ## Run the benchmarks; writes benchmarks/results/

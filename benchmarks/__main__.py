@@ -13,7 +13,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import end_to_end, load, memory, readers, transform
+from benchmarks import end_to_end, load, memory, readers, scale, transform
 from benchmarks.measure import Figure
 from local import postgres
 
@@ -28,6 +28,12 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100_000, help="records to load (default 100000)")
     parser.add_argument(
         "--posts", type=int, default=100_000, help="posts to transform (default 100000; 0 leaves it out)"
+    )
+    parser.add_argument(
+        "--history",
+        type=int,
+        default=1_000_000,
+        help="posts of the long history, ten readings each (default 1000000, which takes hours; 0 leaves it out)",
     )
     parser.add_argument("--scale", type=float, default=1.0, help="size of the world read over HTTP (default 1.0)")
     parser.add_argument(
@@ -63,6 +69,8 @@ def _measure(server: postgres.Server, options: argparse.Namespace) -> Iterator[F
         parts.append(lambda: transform.measure(server, options.posts))
     if options.publications:
         parts.append(lambda: readers.measure(server, options.publications))
+    if options.history:
+        parts.append(lambda: scale.measure_apart(options.history))
     for part in parts:
         for figure in part():
             print("  ".join(filter(None, figure.cells())), file=sys.stderr, flush=True)

@@ -147,15 +147,20 @@ def _figure(what: str, cost: Cost, other: Cost, against: str) -> Figure:
     return Figure(what=what, value=cost.seconds, unit="s", ratio=cost.seconds / other.seconds, against=against)
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Measure one size alone, on a server of its own: `python -m benchmarks.scale 100000`."""
+def measure_apart(posts: int) -> Iterator[Figure]:
+    """Measure on a server of its own, with the settings of a warehouse of this size."""
     with TemporaryDirectory(prefix="scale-") as directory:
         server = postgres.start(Path(directory), settings=SETTINGS)
         try:
-            for figure in measure(server, int(arguments[0])):
-                print("  ".join(figure.cells()), flush=True)
+            yield from measure(server, posts)
         finally:
             postgres.remove(Path(directory))
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Measure this part alone: `python -m benchmarks.scale 100000`."""
+    for figure in measure_apart(int(arguments[0])):
+        print("  ".join(figure.cells()), flush=True)
 
 
 if __name__ == "__main__":

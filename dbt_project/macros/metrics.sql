@@ -59,16 +59,6 @@
 {%- endmacro %}
 
 
-{# What the stream post_metrics tells of a post, by platform; everything else comes with the posts. #}
-{% macro metrics_apart() %}
-    {{ return({
-        'linkedin': post_metrics(),
-        'twitter': ['clicks'],
-        'instagram': ['watch_time_seconds'],
-    }) }}
-{% endmacro %}
-
-
 {# What an impression is on each platform, and under `all` what is added up: whatever shows platforms together says so. #}
 {% macro impression_notes(metric_definitions) -%}
     select
@@ -83,4 +73,16 @@
         || string_agg(platform || ': ' || counts, '; ' order by platform collate "C") as note
     from {{ metric_definitions }}
     where canonical_metric = 'impressions' and valid_to is null
+{%- endmacro %}
+
+
+{# Whether a platform tells this metric in the stream post_metrics; everything else comes with the posts. #}
+{% macro told_apart(metric) -%}
+    {%- set platforms = ['linkedin'] -%}
+    {%- if metric == 'clicks' -%}
+        {%- do platforms.append('twitter') -%}
+    {%- elif metric == 'watch_time_seconds' -%}
+        {%- do platforms.append('instagram') -%}
+    {%- endif -%}
+    platform in ('{{ platforms | join("', '") }}')
 {%- endmacro %}

@@ -117,7 +117,6 @@ Event = Landed | Resumed | Missed | Moved
 History = tuple[Event, ...]
 
 counts = st.integers(0, 3)
-maybe = st.none() | counts
 hours = st.integers(1, 60)
 days = st.integers(1, 4)
 rounds = st.integers(0, ROUNDS - 1)
@@ -139,13 +138,20 @@ def post_keys(draw: st.DrawFn, platform: str) -> tuple[str, list[str]]:
 
 
 @st.composite
+def levels(draw: st.DrawFn) -> list[int | None]:
+    """Four counters that mostly move together, so that a reading often says what another has said."""
+    level = draw(st.sampled_from([None, 0, 1]))
+    return [draw(st.sampled_from([level, level, level, level, 2])) for _ in range(4)]
+
+
+@st.composite
 def posts(draw: st.DrawFn, platform: str) -> Reading:
     """A post as listed: new, edited, restated, no longer telling, or no post at all."""
     key, versions = draw(post_keys(platform))
     published = AS_OF - (60 + int(key[-1]) * 31 + draw(st.sampled_from([0, 0, 0, 25]))) * HOUR
     text = draw(st.sampled_from(TEXTS))
     is_excluded = draw(st.sampled_from([False, False, False, True]))
-    shown, likes, comments, shares = (draw(maybe) for _ in range(4))
+    shown, likes, comments, shares = draw(levels())
     payload: dict[str, Any]
     if platform == "linkedin":
         payload = {**linkedin_post(published, text), "lifecycleState": "DRAFT" if is_excluded else "PUBLISHED"}
@@ -170,10 +176,10 @@ def posts(draw: st.DrawFn, platform: str) -> Reading:
 def metrics_apart(draw: st.DrawFn, platform: str) -> Reading:
     """What the platform tells of a post in a stream of its own."""
     key, versions = draw(post_keys(platform))
-    value = draw(maybe)
+    value, likes, clicks, _ = draw(levels())
     payload: Payload
     if platform == "linkedin":
-        payload = linkedin_statistics(impressionCount=value, likeCount=draw(maybe), clickCount=draw(maybe))
+        payload = linkedin_statistics(impressionCount=value, likeCount=likes, clickCount=clicks)
     elif platform == "twitter":
         payload = {"id": key, "edit_history_tweet_ids": versions, "organic_metrics": {"url_link_clicks": value}}
     else:

@@ -46,7 +46,8 @@ with
             streams.stream,
             newest.*
         from touched
-        cross join lateral (
+        cross join (values ('posts'), ('post_metrics')) as streams (stream)
+        inner join lateral (
             select
                 present.business_id,
                 present.platform,
@@ -58,8 +59,7 @@ with
             where present.post_key = touched.post_key
             order by present.observed_at desc
             limit 1
-        ) as newest
-        cross join (values ('posts'), ('post_metrics')) as streams (stream)
+        ) as newest on true
         where not touched.is_reread
     ),
 {% endif %}
@@ -90,7 +90,7 @@ all_readings as (
             arrived.account_id,
             arrived.post_id,
             arrived.first_post_id,
-            1,
+            1 as edition,
             arrived.stream,
             arrived.observed_at,
             {% for metric in post_metrics() %}
@@ -106,21 +106,12 @@ all_readings as (
             account_id,
             post_id,
             first_post_id,
-            1,
+            1 as edition,
             stream,
             observed_at,
             {% for metric in post_metrics() %}
-                case
-                    {% set platforms = [] -%}
-                    {%- for platform, metrics in metrics_apart().items() if metric in metrics -%}
-                        {%- do platforms.append(platform) -%}
-                    {%- endfor -%}
-                    {%- if platforms -%}
-                        when (stream = 'post_metrics') = (platform in ('{{ platforms | join("', '") }}')) then {{ metric }}
-                    {%- else -%}
-                        when stream = 'posts' then {{ metric }}
-                    {%- endif %}
-                end as {{ metric }}{% if not loop.last %},{% endif %}
+                case when (stream = 'post_metrics') = ({{ told_apart(metric) }}) then {{ metric }} end as {{ metric }}
+                {%- if not loop.last %},{% endif %}
             {% endfor %}
         from last_known
     {% endif %}
@@ -196,14 +187,19 @@ final as (
         {{ known }},
         now() as changed_at
     from compared
+    where known is distinct from known_before
     {% if continues() %}
-        inner join touched using (business_id, platform, account_id, first_post_id)
+        -- What was known last is in the table already.
+        and (business_id, platform, account_id, first_post_id, observed_at) not in (
+            select
+                business_id,
+                platform,
+                account_id,
+                first_post_id,
+                observed_at
+            from last_known
+        )
     {% endif %}
-    where
-        known is distinct from known_before
-        {% if continues() %}
-            and (touched.is_reread or touched.read_until is null or observed_at > touched.read_until)
-        {% endif %}
 )
 
 select * from final

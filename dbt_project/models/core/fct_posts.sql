@@ -44,11 +44,10 @@ with
 
 posts as (
     select * from {{ ref('dim_posts') }}
-    where
-        excluded_because is null
-        {% if until %}
-            and post_key in (select post_key from changed)
-        {% endif %}
+    where excluded_because is null
+    {% if until %}
+        and post_key in (select post_key from changed)
+    {% endif %}
 ),
 
 businesses as (

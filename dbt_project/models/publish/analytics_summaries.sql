@@ -73,44 +73,74 @@ followers as (
     group by grouping sets ((business_id, platform, period, period_start), (business_id, period, period_start))
 ),
 
+{%- set measures = [
+    'posts', 'impressions', 'likes', 'comments', 'shares', 'clicks', 'engagement', 'rated_engagement',
+    'rated_impressions', 'engagement_rate', 'avg_engagement_per_post',
+] %}
+
+-- One row per key by grouping and not by a join: of four columns together the planner expects a hundred times fewer
+-- rows than there are, and compares all with all.
+told as (
+    select
+        business_id,
+        platform,
+        period,
+        period_start,
+        {{ measures | join(', ') }},
+        cast(null as numeric) as followers_count
+    from summed
+    union all
+    select
+        business_id,
+        platform,
+        period,
+        period_start,
+        {% for measure in measures %}
+            null as {{ measure }},
+        {% endfor %}
+        followers_count
+    from followers
+),
+
+merged as (
+    select
+        business_id,
+        platform,
+        period,
+        period_start,
+        {% for measure in measures %}
+            max({{ measure }}) as {{ measure }},
+        {% endfor %}
+        max(followers_count) as followers_count
+    from told
+    group by business_id, platform, period, period_start
+    having max(posts) is not null
+),
+
 notes as (
     {{ impression_notes(ref('metric_definitions')) }}
 ),
 
 final as (
     select
-        summed.business_id,
-        summed.platform,
-        summed.period,
-        summed.period_start,
-        summed.posts,
-        summed.impressions,
-        summed.likes,
-        summed.comments,
-        summed.shares,
-        summed.clicks,
-        summed.engagement,
-        summed.rated_engagement,
-        summed.rated_impressions,
-        summed.engagement_rate,
-        summed.avg_engagement_per_post,
-        followers.followers_count,
-        calendars.today >= summed.period_start
-        and calendars.today < summed.period_start + case summed.period
+        merged.business_id,
+        merged.platform,
+        merged.period,
+        merged.period_start,
+        {% for measure in measures %}
+            merged.{{ measure }},
+        {% endfor %}
+        merged.followers_count,
+        calendars.today >= merged.period_start
+        and calendars.today < merged.period_start + case merged.period
             when 'day' then interval '1 day'
             when 'week' then interval '7 days'
             else interval '1 month'
         end as is_partial,
         notes.note
-    from summed
-    inner join calendars on summed.business_id = calendars.business_id
-    left join notes on summed.platform = notes.platform
-    left join followers
-        on
-            summed.business_id = followers.business_id
-            and summed.platform = followers.platform
-            and summed.period = followers.period
-            and summed.period_start = followers.period_start
+    from merged
+    inner join calendars on merged.business_id = calendars.business_id
+    left join notes on merged.platform = notes.platform
 )
 
 select * from final
