@@ -39,7 +39,12 @@ def test_an_erased_business_is_in_no_table_of_core_and_after_a_build_in_no_mart(
     dbt(copy, "build")
     left = rows_of(copy, 1, "raw", "core", "publish", "marts")
     # The accounts stay, disabled: that they are there is all that is told.
-    assert {name.partition(".")[2] for name in left} <= {"dim_businesses", "dim_accounts", "visible_businesses"}
+    empty = {"engagement_overview", "platform_comparison"}
+    names = {name.partition(".")[2] for name in left}
+    assert names <= {"dim_businesses", "dim_accounts", "visible_businesses"} | empty
+    for name in names & empty:
+        of_posts = f"select coalesce(sum(posts), 0)::int as n from marts.{name} where business_id = 1"
+        assert read(copy, of_posts) == [{"n": 0}], "a line for an account, and nothing in it"
     assert read(copy, "select count(*) as n from core.dim_accounts where business_id = 1 and handle is not null") == [
         {"n": 0}
     ]
