@@ -15,7 +15,8 @@ DOC = """
 ### Looks after what ends by itself
 
 `token_expiry` looks at every credential of an enabled account: 30 days before a refresh token ends, 14, 7 and 1 day
-before any token does, and once it is over. Each threshold is told once.
+before any token does, and once it is over. Each threshold is told once. `retention` deletes what a platform lets others
+keep for a short time only, such as what members wrote below a LinkedIn post; its log says how many rows.
 
 **Red means**
 * `token_expiry`: a token came nearer to its end since yesterday, or no run can use one. The log has one line for each:
@@ -50,4 +51,15 @@ with DAG(
         if lines:
             raise AirflowFailException("; ".join(lines))
 
+    @task
+    def retention() -> None:
+        """Delete what may be kept no longer."""
+        from extractors.retention import purge
+
+        with airflow_outcomes():
+            lines = purge(settings())
+        for line in lines:
+            log.info(line)
+
     token_expiry()
+    retention()
