@@ -36,7 +36,7 @@ create table ops.mart_measures (
     is_accepted boolean not null default false,
     primary key (mart_name, business_id, platform, publication_id)
 );
-comment on table ops.mart_measures is 'Rows of a business and platform in a mart, once a day; what audits call usual.';
+comment on table ops.mart_measures is 'Rows of each business and platform in a mart, once a day; what is usual.';
 -- Seeds are refilled and never dropped, since marts rest on them: an older warehouse gets the new columns here.
 alter table if exists core.metric_definitions
     add column if not exists version integer,

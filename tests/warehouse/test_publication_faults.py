@@ -172,7 +172,8 @@ def test_two_rows_of_one_key_publish_nothing(copy: Environment, publication: str
         connection.execute("alter table core.fct_posts drop constraint fct_posts_pkey")
         connection.execute("insert into core.fct_posts select * from core.fct_posts where post_id = '101'")
         connection.execute(
-            "update core.fct_posts set likes = 999 where ctid = (select max(ctid) from core.fct_posts where post_id = '101')"
+            "update core.fct_posts set likes = 999"
+            " where ctid = (select max(ctid) from core.fct_posts where post_id = '101')"
         )
     assert "a mart has two rows of one key" in refused(copy, publication)
     assert state(copy) == before
