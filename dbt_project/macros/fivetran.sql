@@ -31,7 +31,7 @@
         {%- else %}
         where false
         {%- endif %}
-        {{ 'union all' if not loop.last }}
+        {{ '\nunion all\n' if not loop.last }}
     {%- else -%}
         select
             {%- for column, kind in columns.items() %}

@@ -3,6 +3,9 @@
     columns of Fivetran's rollup report. Both rest on core alone.
 #}
 {% macro shows_fivetran_compat() %}
+    {%- if var('fivetran_compat') not in ('strict', 'corrected', 'off', false) and exceptions is defined -%}
+        {{ exceptions.raise_compiler_error("the variable fivetran_compat is strict, corrected or 'off'") }}
+    {%- endif -%}
     {{ return(var('fivetran_compat') in ('strict', 'corrected')) }}
 {% endmacro %}
 
