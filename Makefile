@@ -60,6 +60,7 @@ bench: setup ## Run the benchmarks; writes benchmarks/results/
 
 docs: setup ## Generate the documentation that is generated
 	$(BIN)/python -m docs
+	$(BIN)/python -m docs.site
 
 lock: setup ## Resolve requirements.in anew, with hashes and without index addresses
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \

@@ -35,9 +35,16 @@ def described(text: str, blocks: dict[str, str]) -> str:
     return " ".join(filled.split()).replace("|", "\\|")
 
 
-def relation(schema: str, model: dict[str, Any], blocks: dict[str, str]) -> str:
+def read_as(schema: str, folder: str, name: str) -> str:
+    """Return what a relation is called where people read it."""
+    sql = (MODELS / folder / f"{name}.sql").read_text(encoding="utf-8")
+    found = re.search(r"'read_as': '([\w.]+)'", sql)
+    return found[1] if found else f"{schema}.{name}"
+
+
+def relation(name: str, model: dict[str, Any], blocks: dict[str, str]) -> str:
     """Return one relation as a section with a table of its columns."""
-    lines = [f"### {schema}.{model['name']}", "", described(model.get("description", ""), blocks), ""]
+    lines = [f"### {name}", "", described(model.get("description", ""), blocks), ""]
     lines += ["| column | type | meaning |", "|---|---|---|"]
     for column in model.get("columns", []):
         meaning = described(column.get("description", ""), blocks)
@@ -49,11 +56,12 @@ def marts() -> str:
     """Return docs/marts.md as it should be."""
     blocks = definitions()
     parts = [HEAD]
-    for schema, folder in (("marts", "publish"), ("core", "core")):
+    for schema, folder in (("marts", "publish"), ("fivetran_compat", "publish/fivetran_compat"), ("core", "core")):
         parts.append(f"## Schema `{schema}`")
         for path in sorted((MODELS / folder).glob("*.yml")):
             models = yaml.safe_load(path.read_text(encoding="utf-8")).get("models", [])
-            parts += [relation(schema, model, blocks) for model in sorted(models, key=lambda each: str(each["name"]))]
+            models = sorted(models, key=lambda each: str(each["name"]))
+            parts += [relation(read_as(schema, folder, model["name"]), model, blocks) for model in models]
     return "\n\n".join(parts) + "\n"
 
 

@@ -4,10 +4,17 @@
 #}
 
 {# True when the table exists and is to be continued; false on the first build, on --full-refresh, and when the table
-   holds rows of a run that was taken up again after its gate and then held back: rare, and rebuilding is sure. #}
+   holds rows of a run that was taken up again after its gate and then held back: rare, and rebuilding is sure. So is
+   it for rows that Fivetran loaded, which come in no runs of ours, and when ours are read again after them. #}
 {% macro continues() %}
-    {{ return(is_incremental() and not flags.FULL_REFRESH and not holds_revoked_runs()) }}
+    {{ return(is_incremental() and not flags.FULL_REFRESH and not reads_fivetran() and not holds_revoked_runs()) }}
 {% endmacro %}
+
+
+{# Stands in loaded_runs for what Fivetran loaded. #}
+{% macro run_of_fivetran() -%}
+    00000000-0000-0000-0000-000000000000
+{%- endmacro %}
 
 
 {% macro holds_revoked_runs() %}
@@ -17,8 +24,10 @@
     {%- set revoked -%}
         select 1
         from {{ ref('loaded_runs') }} as loaded
-        inner join {{ source('ops', 'extract_runs') }} as runs on loaded.run_id = runs.run_id
-        where loaded.table_name = '{{ this.identifier }}' and runs.gate = 'quarantined'
+        left join {{ source('ops', 'extract_runs') }} as runs on loaded.run_id = runs.run_id
+        where
+            loaded.table_name = '{{ this.identifier }}'
+            and (runs.gate = 'quarantined' or loaded.run_id = '{{ run_of_fivetran() }}')
         limit 1
     {%- endset -%}
     {{ return(run_query(revoked).rows | length > 0) }}
@@ -36,6 +45,9 @@
             {%- endif %}
         {%- endif %}
         insert into {{ ref('loaded_runs') }} as loaded (table_name, run_id, lease_epoch, invocation_id, loaded_at)
+        {%- if reads_fivetran() %}
+        values ('{{ this.identifier }}', '{{ run_of_fivetran() }}', 0, '{{ invocation_id }}', clock_timestamp())
+        {%- else %}
         select
             '{{ this.identifier }}',
             runs.run_id,
@@ -54,6 +66,7 @@
             lease_epoch = excluded.lease_epoch,
             invocation_id = excluded.invocation_id,
             loaded_at = excluded.loaded_at
+        {%- endif %}
     {%- endif -%}
 {% endmacro %}
 

@@ -65,7 +65,12 @@ end
 {# What every publication needs, made by the first one. #}
 {% macro publication_objects(marts) %}
     create schema if not exists publish;
-    create schema if not exists marts;
+    {%- for schema in marts | map(attribute='read_schema') | unique | sort %}
+    create schema if not exists {{ schema }};
+    if to_regrole('bi_reader') is not null then
+        grant usage on schema {{ schema }} to bi_reader;
+    end if;
+    {%- endfor %}
     create table if not exists publish.publications (
         mart_name text primary key,
         action text not null,
@@ -95,7 +100,10 @@ end
     create temporary table marts_to_publish on commit drop as
     select *
     from jsonb_to_recordset($json${{ marts | tojson }}$json$)
-        as listed (name text, "schema" text, key text[], indexes jsonb, at_read jsonb);
+        as listed (
+            name text, "schema" text, key text[], indexes jsonb, at_read jsonb,
+            unread text[], read_schema text, read_name text
+        );
 {% endmacro %}
 
 
@@ -185,9 +193,10 @@ end
     for mart in select * from marts_to_publish order by name loop
         select array_agg(
             format(
-                'grant %s on marts.%I to %s%s',
+                'grant %s on %I.%I to %s%s',
                 privileges.privilege_type,
-                mart.name,
+                mart.read_schema,
+                mart.read_name,
                 case when privileges.grantee = 0 then 'public' else quote_ident(pg_get_userbyid(privileges.grantee)) end,
                 case when privileges.is_grantable then ' with grant option' else '' end
             )
@@ -196,11 +205,11 @@ end
         from pg_catalog.pg_class as views
         cross join lateral aclexplode(views.relacl) as privileges
         where
-            views.oid = to_regclass(format('marts.%I', mart.name))
+            views.oid = to_regclass(format('%I.%I', mart.read_schema, mart.read_name))
             and privileges.grantee <> views.relowner;
 
         if actions ->> mart.name <> 'refreshed' then
-            execute format('drop view if exists marts.%I', mart.name);
+            execute format('drop view if exists %I.%I', mart.read_schema, mart.read_name);
             execute format('drop materialized view if exists publish.%I', mart.name);
             execute format('drop table if exists publish.%I', mart.name || '__apart');
             execute format('alter materialized view publish.%I rename to %I', mart.name || '__next', mart.name);
@@ -223,50 +232,61 @@ end
         )
         into reading
         from pg_catalog.pg_attribute as attribute
-        where attribute.attrelid = published and attribute.attnum > 0 and not attribute.attisdropped;
+        where
+            attribute.attrelid = published
+            and attribute.attnum > 0
+            and not attribute.attisdropped
+            and attribute.attname <> all(mart.unread);
         -- The arrays are worked out once per query, and the comparison can use an index.
         execute format(
-            'create view marts.%1$I with (security_barrier = true) as select %2$s from ('
+            'create view %5$I.%1$I with (security_barrier = true) as select %2$s from ('
             'select whole.* from publish.%3$I as whole '
             'where whole.business_id <> all(array(select apart.business_id from publish.apart as apart)) '
             'union all select apart.* from publish.%4$I as apart) as published '
             'where published.business_id = any(array(select visible.business_id from publish.visible_businesses as visible))',
-            mart.name || '__next', reading, mart.name, mart.name || '__apart'
+            mart.read_name || '__next', reading, mart.name, mart.name || '__apart', mart.read_schema
         );
-        if pg_get_viewdef(format('marts.%I', mart.name || '__next')::regclass)
-            is not distinct from pg_get_viewdef(to_regclass(format('marts.%I', mart.name)))
+        if pg_get_viewdef(format('%I.%I', mart.read_schema, mart.read_name || '__next')::regclass)
+            is not distinct from pg_get_viewdef(to_regclass(format('%I.%I', mart.read_schema, mart.read_name)))
         then
-            execute format('drop view marts.%I', mart.name || '__next');
+            execute format('drop view %I.%I', mart.read_schema, mart.read_name || '__next');
         else
-            execute format('drop view if exists marts.%I', mart.name);
-            execute format('alter view marts.%I rename to %I', mart.name || '__next', mart.name);
+            execute format('drop view if exists %I.%I', mart.read_schema, mart.read_name);
+            execute format('alter view %I.%I rename to %I', mart.read_schema, mart.read_name || '__next', mart.read_name);
             foreach statement in array coalesce(granted, '{}') loop
                 execute statement;
             end loop;
             -- The tenants' logins are members of this role (extractors/tenants.py).
             if to_regrole('bi_reader') is not null then
-                execute format('grant select on marts.%I to bi_reader', mart.name);
+                execute format('grant select on %I.%I to bi_reader', mart.read_schema, mart.read_name);
             end if;
         end if;
 
         -- Descriptions follow the candidate's.
         for statement in
-            select format('comment on view marts.%I is %L', mart.name, described.candidate)
+            select format('comment on view %I.%I is %L', mart.read_schema, mart.read_name, described.candidate)
             from (
                 select
                     obj_description(format('%I.%I', mart.schema, mart.name)::regclass) as candidate,
-                    obj_description(format('marts.%I', mart.name)::regclass) as present
+                    obj_description(format('%I.%I', mart.read_schema, mart.read_name)::regclass) as present
             ) as described
             where described.candidate is distinct from described.present
             union all
-            select format('comment on column marts.%I.%I is %L', mart.name, described.attname, described.candidate)
+            select format(
+                'comment on column %I.%I.%I is %L',
+                mart.read_schema, mart.read_name, described.attname, described.candidate
+            )
             from (
                 select
                     attribute.attname,
                     col_description(format('%I.%I', mart.schema, mart.name)::regclass, attribute.attnum) as candidate,
-                    col_description(format('marts.%I', mart.name)::regclass, attribute.attnum) as present
+                    col_description(format('%I.%I', mart.read_schema, mart.read_name)::regclass, shown.attnum) as present
                 from pg_catalog.pg_attribute as attribute
-                where attribute.attrelid = published and attribute.attnum > 0
+                inner join pg_catalog.pg_attribute as shown on attribute.attname = shown.attname
+                where
+                    attribute.attrelid = published
+                    and attribute.attnum > 0
+                    and shown.attrelid = format('%I.%I', mart.read_schema, mart.read_name)::regclass
             ) as described
             where described.candidate is distinct from described.present
         loop
@@ -282,7 +302,10 @@ end
     into statement
     from pg_catalog.pg_class as relations
     where
-        relations.relnamespace = 'marts'::regnamespace
+        relations.relnamespace in (
+            select to_regnamespace(listed.read_schema)
+            from marts_to_publish as listed
+        )
         and relations.relkind in ('r', 'v', 'm', 'p', 'f')
         and (
             relations.relkind <> 'v'

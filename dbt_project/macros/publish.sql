@@ -10,7 +10,8 @@
     Every attempt is a row of ops.publications, written before it begins; one that fails says there why (docs/adr/0030).
 
     Config of a publish model, under `meta`: `key` (unique columns), `indexes` (lists of columns that BI filters on),
-    `at_read` (columns worked out anew at every read, by expression).
+    `at_read` (columns worked out anew at every read, by expression), `read_as` (schema and name of the view that BI
+    reads, where it is not marts.<name>), `unread` (columns that view leaves out).
 
     Variables: `publish: false` audits and publishes nothing; `businesses: [1, 2]` publishes those alone;
     `publish_minutes` and `publish_patience_seconds` bound a publication's work and its waiting for locks.
@@ -44,6 +45,9 @@
             'key': meta['key'],
             'indexes': meta.get('indexes', []),
             'at_read': meta.get('at_read', {}),
+            'unread': meta.get('unread', []),
+            'read_schema': meta.get('read_as', 'marts').split('.')[0],
+            'read_name': meta.get('read_as', '.' ~ node.name).split('.')[1],
         }) -%}
     {%- endfor -%}
     {%- if results is none -%}

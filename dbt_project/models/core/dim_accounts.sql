@@ -6,7 +6,7 @@
 -- depends_on: {{ ref('loaded_runs') }}
 
 with accounts as (
-    select * from {{ ref('stg_ops__accounts') }}
+    select * from {{ ref('int_fivetran__accounts' if reads_fivetran() else 'stg_ops__accounts') }}
 ),
 
 profiles as (

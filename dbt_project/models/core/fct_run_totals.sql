@@ -14,6 +14,9 @@ with readings as (
     from {{ ref('int_post_metrics_unioned') }}
     {% if continues() %}
         where run_id = any({{ claimed_runs() }})
+    {% else %}
+        -- What Fivetran loaded came in no run of ours.
+        where run_id is not null
     {% endif %}
 ),
 

@@ -66,8 +66,12 @@ with unioned as (
 ),
 
 final as (
-    select * from unioned
-    where measured_date is not null
+    {% if reads_fivetran() %}
+        select * from {{ ref('int_fivetran__account_daily') }}
+    {% else %}
+        select * from unioned
+        where measured_date is not null
+    {% endif %}
 )
 
 select * from final

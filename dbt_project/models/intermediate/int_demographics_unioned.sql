@@ -93,6 +93,7 @@ final as (
             'age', 'gender', 'age_gender', 'country', 'city', 'seniority', 'industry', 'function', 'company_size'
         )
         and value <> ''
+        and not {{ reads_fivetran() | lower }}
 )
 
 select * from final

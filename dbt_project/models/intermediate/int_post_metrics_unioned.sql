@@ -107,7 +107,7 @@ facebook_counted as (
     from facebook_reacted
 ),
 
-final as (
+unioned as (
     {% for platform, stream, relation, told in branches %}
         select
             business_id,
@@ -124,6 +124,14 @@ final as (
         from {{ relation }}
         {% if not loop.last %}union all{% endif %}
     {% endfor %}
+),
+
+final as (
+    {% if reads_fivetran() %}
+        select * from {{ ref('int_fivetran__post_metrics') }}
+    {% else %}
+        select * from unioned
+    {% endif %}
 )
 
 select * from final

@@ -114,7 +114,7 @@ instagram as (
     from {{ ref('stg_instagram__posts') }}
 ),
 
-final as (
+unioned as (
     select * from linkedin
     union all
     select * from twitter
@@ -122,6 +122,14 @@ final as (
     select * from facebook
     union all
     select * from instagram
+),
+
+final as (
+    {% if reads_fivetran() %}
+        select * from {{ ref('int_fivetran__posts') }}
+    {% else %}
+        select * from unioned
+    {% endif %}
 )
 
 select * from final

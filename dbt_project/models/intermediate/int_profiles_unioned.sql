@@ -52,7 +52,7 @@ instagram as (
     from {{ ref('stg_instagram__profile') }}
 ),
 
-final as (
+unioned as (
     select * from linkedin
     union all
     select * from twitter
@@ -60,6 +60,14 @@ final as (
     select * from facebook
     union all
     select * from instagram
+),
+
+final as (
+    {% if reads_fivetran() %}
+        select * from {{ ref('int_fivetran__profiles') }}
+    {% else %}
+        select * from unioned
+    {% endif %}
 )
 
 select * from final

@@ -1,0 +1,7 @@
+{{ config(enabled=reads_fivetran(), incremental_strategy='sync', unique_key='row_key') }}
+
+with final as (
+    select * from {{ ref('int_fivetran__rollup') }}
+)
+
+select * from final

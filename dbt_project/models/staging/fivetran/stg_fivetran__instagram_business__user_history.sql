@@ -1,0 +1,24 @@
+{{ config(enabled=reads_fivetran()) }}
+
+with source as (
+    {{ fivetran_table('instagram_business', 'user_history', {
+        'id': 'text',
+        'name': 'text',
+        'username': 'text',
+        'followers_count': 'numeric',
+        '_fivetran_synced': 'instant',
+    }) }}
+),
+
+final as (
+    select
+        id as user_id,
+        name as account_name,
+        username,
+        followers_count,
+        _fivetran_synced as synced_at,
+        source_relation
+    from source
+)
+
+select * from final

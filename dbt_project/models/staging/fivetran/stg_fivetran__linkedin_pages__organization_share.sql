@@ -1,0 +1,20 @@
+{{ config(enabled=reads_fivetran()) }}
+
+with source as (
+    {{ fivetran_table('linkedin_pages', 'organization_share', {
+        'organization_id': 'text',
+        'share_id': 'text',
+        '_fivetran_synced': 'instant',
+    }) }}
+),
+
+final as (
+    select
+        organization_id,
+        share_id,
+        _fivetran_synced as synced_at,
+        source_relation
+    from source
+)
+
+select * from final
