@@ -10,7 +10,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -267,7 +267,15 @@ def histories(draw: st.DrawFn) -> History:
     kinds = [kind(each) for each in platforms for kind in (landings, landings, landings, resumptions, misses)]
     moves = st.builds(Moved, rounds, st.sampled_from(TIMEZONES))
     length = draw(st.integers(1, 24))
-    return tuple(draw(st.lists(st.one_of(*kinds, moves), min_size=length, max_size=length)))
+    events = draw(st.lists(st.one_of(*kinds, moves), min_size=length, max_size=length))
+    return (*events, *draw(echoes([event for event in events if isinstance(event, Landed)])))
+
+
+@st.composite
+def echoes(draw: st.DrawFn, landed: Sequence[Landed]) -> list[Landed]:
+    """What was read once is read again with the same words, at another instant and in another round: often late."""
+    again = draw(st.lists(st.sampled_from(landed), max_size=4)) if landed else []
+    return [Landed(draw(rounds), replace(event.reading, hours=draw(hours))) for event in again]
 
 
 def draw_histories(count: int, of_seed: int) -> list[History]:
