@@ -247,9 +247,12 @@ def resumptions(draw: st.DrawFn, platform: str) -> Resumed:
     """A run that passed its gate as far as it came, and is judged again after it went on."""
     first = draw(readings(platform))
     second = draw(readings(platform).filter(lambda each: each.stream == first.stream))
+    # A run held back at last makes dbt rebuild the tables of all businesses: only in one round, or no round would be
+    # an increment.
+    if draw(st.sampled_from([False, False, False, True])):
+        return Resumed(0, first, 1, second, "quarantined")
     start = draw(st.integers(0, ROUNDS - 2))
-    gate = draw(st.sampled_from(["passed", "passed", "passed", "quarantined"]))
-    return Resumed(start, first, draw(st.integers(start + 1, ROUNDS - 1)), second, gate)
+    return Resumed(start, first, draw(st.integers(start + 1, ROUNDS - 1)), second, "passed")
 
 
 @st.composite
