@@ -38,7 +38,7 @@ profiles as (
 newest_profiles as (
     select distinct on (business_id, platform, account_id) *
     from profiles
-    order by business_id, platform, account_id, observed_at desc
+    order by business_id, platform, account_id, observed_at desc, account_name, handle, url
 ),
 
 final as (

@@ -51,7 +51,7 @@ ranked as (
         metric,
         row_number() over (
             partition by business_id, platform, window_days, metric
-            order by value desc, published_at desc, post_key
+            order by value desc, published_at desc, post_id, account_id, post_platform
         ) as rank,
         post_id,
         value,
