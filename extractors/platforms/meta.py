@@ -265,10 +265,11 @@ def _usage(groups: Sequence[Json], scope: str, blocked: datetime | None = None) 
     return Usage(used=min(ceil(max(shares)), 100), limit=100, blocked_until=blocked, scope=scope)
 
 
-def budgets(account: Account, calls: int = 600, seconds: int = 600) -> Sequence[Budget]:
+def budgets(account: Account, calls: int = 6_000, seconds: int = 600) -> Sequence[Budget]:
     """The account's allowance grows with its audience, the app's with its users; neither is told but by the headers.
 
-    So both begin with a modest figure that the headers correct.
+    So both begin with a modest figure that the headers correct: of the calls that Meta counts, where each part of a
+    batch is one, an account may use up the app's share.
     """
     return (
         Budget(key=f"{account.platform}:{account.account_id}", calls=calls, seconds=seconds),
