@@ -110,7 +110,8 @@ def top_posts(posts: pd.DataFrame, today: dict[int, date]) -> pd.DataFrame:
     for days in (7, 30, 90):
         inside = both[(both["age"] >= 0) & (both["age"] < days)]
         for metric in TOP_METRICS:
-            known = inside[inside[metric].notna()].sort_values([metric, "published_at"], ascending=False)
+            order = [metric, "published_at", "post_id", "account_id"]
+            known = inside[inside[metric].notna()].sort_values(order, ascending=[False, False, True, True])
             for (business, platform), group in known.groupby(["business_id", "platform"]):
                 for rank, (_, post) in enumerate(group.head(10).iterrows(), 1):
                     rows.append((business, platform, days, metric, rank, post["post_id"], post[metric]))
