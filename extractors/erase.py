@@ -91,6 +91,11 @@ from counted
 where run.run_id = counted.run_id
 returning counted.rows_gone
 """
+# What core calls a post, whichever of its versions is asked for; there is no such table before the first build.
+POST_KEYS = """
+select post_key from core.dim_posts
+where business_id = %(business_id)s and post_id = %(post)s and platform = any(%(platforms)s)
+"""
 NOTE = """
 insert into ops.erasures (business_id, platform, post_digest, rows_deleted)
 values (%(business_id)s, %(platform)s, %(digest)s, %(rows)s)
@@ -200,10 +205,14 @@ def _all_rows(connection: Connection, values: dict[str, Any]) -> dict[str, int]:
 def _post_rows(connection: Connection, values: dict[str, Any]) -> dict[str, int]:
     """Delete what has the post's id for a key, what stands below it, and kept answers that hold it."""
     rows: dict[str, int] = {}
-    for table in _tables(connection):
+    tables = _tables(connection)
+    values = values | {"keys": _post_keys(connection, values) if _has_core(tables) else []}
+    for table in tables:
         if table.platform is not None and table.platform not in values["platforms"]:
             continue
         named = [f"{name} = %(post)s" for name in ("record_key", "post_id") if name in table.columns]
+        if "post_key" in table.columns and values["keys"]:
+            named.append("post_key = any(%(keys)s)")
         if "payload" in table.columns and table.platform and table.name.endswith("__comments"):
             named.append(f"payload ->> '{PARENT[table.platform]}' = %(post)s")
         if table.full_name == "ops.quarantine":
@@ -214,6 +223,14 @@ def _post_rows(connection: Connection, values: dict[str, Any]) -> dict[str, int]
             delete = _delete_counted if table.schema == "raw" else _delete
             rows[table.full_name] = delete(connection, table, where, values)
     return rows
+
+
+def _has_core(tables: Iterable[Table]) -> bool:
+    return any(table.full_name == "core.dim_posts" for table in tables)
+
+
+def _post_keys(connection: Connection, values: dict[str, Any]) -> list[Any]:
+    return [row[0] for row in connection.execute(POST_KEYS, values)]
 
 
 def _delete_counted(connection: Connection, table: Table, where: str, values: dict[str, Any]) -> int:

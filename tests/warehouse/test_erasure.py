@@ -58,5 +58,12 @@ def test_an_erased_post_is_in_no_mart_after_a_build(copy: Environment, dbt: Dbt)
     ]
     erase(Settings.from_environment(copy), 1, post_id=post)
     dbt(copy, "build")
-    for name in ("core.dim_posts", "core.fct_posts", "core.fct_post_snapshots", "marts.post_performance"):
+    keyed = (
+        "core.dim_posts",
+        "core.fct_posts",
+        "core.fct_post_snapshots",
+        "marts.post_performance",
+        "marts.post_velocity",
+    )
+    for name in keyed:
         assert read(copy, f"select count(*) as n from {name} where post_id = %s", post) == [{"n": 0}], name
