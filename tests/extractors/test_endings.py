@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -144,7 +145,7 @@ ACCOUNT = Account(business_id=1, platform="twitter", account_id="1001", credenti
 
 
 def open_run(connection: Connection, held: ledger.Holder | None) -> ledger.Opened:
-    now = Settings.from_environment({}).now
+    now = datetime.now(UTC)
     return ledger.open_run(
         connection, ACCOUNT, PLATFORMS["twitter"].stream("posts"), as_of=now, since=None, until=now, holder=held
     )
@@ -166,7 +167,7 @@ def test_a_lease_lives_while_the_session_of_its_holder_lives(variables: dict[str
 
 def test_what_another_has_just_read_for_the_same_run_is_not_opened_again(connection: Connection):
     crowd.load(connection, 1)
-    now, stream = Settings.from_environment({}).now, PLATFORMS["twitter"].stream("posts")
+    now, stream = datetime.now(UTC), PLATFORMS["twitter"].stream("posts")
     asked = {"as_of": now, "since": None, "until": now, "origin": ledger.Origin(key="extract_twitter/1")}
     ledger.complete(connection, ledger.open_run(connection, ACCOUNT, stream, **asked).lease)
     with pytest.raises(ledger.AlreadyRunning):

@@ -27,8 +27,10 @@ HISTORIES = int(os.environ.get("HISTORIES", "220"))
 SEED = int(os.environ.get("HISTORIES_SEED", "33"))
 #: So many times is the same history told, each time in another order.
 ORDERS = 10
-#: Nothing of these belongs to a business, or it is written by the statistics alone.
-ELSEWHERE = {"as_of", "loaded_runs", "streams", "metric_definitions", "demographic_labels"}
+#: An audit is a finding of its moment: what had become of a run when it was taken in.
+AUDITS = {"fct_run_audits", "fct_run_totals", "reconciliation", "reconciliation_totals"}
+#: Holds the name of the database.
+NAMES_THE_DATABASE = "_dbt_source_relation"
 #: Names made of the business's number.
 NAMED = {"business_id", "post_key", "account_key", "stream_key", "id"}
 
@@ -43,7 +45,7 @@ def rows_of(environment: Environment, schema: str, *, without: Iterable[str] = (
         by_business: dict[int, list[str]] = defaultdict(list)
         for row in read(
             environment,
-            f"select business_id, (to_jsonb(each) - 'changed_at'{dropped})::text as row"
+            f"select business_id, (to_jsonb(each) - 'changed_at' - '{NAMES_THE_DATABASE}'{dropped})::text as row"
             f" from {schema}.{relation} as each order by 1, 2",
         ):
             by_business[row["business_id"]].append(row["row"])
@@ -52,13 +54,16 @@ def rows_of(environment: Environment, schema: str, *, without: Iterable[str] = (
 
 
 def _relations(environment: Environment, schema: str) -> list[str]:
+    """Every relation with rows of businesses."""
     rows = read(
         environment,
-        "select relname::text as name from pg_class where relnamespace = %s::regnamespace"
-        " and relkind in ('r', 'p', 'v') and not relispartition order by 1",
+        "select relation.relname::text as name from pg_class as relation"
+        " inner join pg_attribute as owner on owner.attrelid = relation.oid and owner.attname = 'business_id'"
+        " where relation.relnamespace = %s::regnamespace and relation.relkind in ('r', 'p', 'v')"
+        " and not relation.relispartition order by 1",
         schema,
     )
-    return [row["name"] for row in rows if row["name"] not in ELSEWHERE]
+    return [row["name"] for row in rows if row["name"] not in AUDITS]
 
 
 def differences(found: Rows, expected: Rows, told: dict[int, History]) -> str:
