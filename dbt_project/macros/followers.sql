@@ -13,6 +13,9 @@
             {%- endif %}
         {%- endif %}
         insert into {{ ref('loaded_runs') }} as loaded (table_name, run_id, lease_epoch, invocation_id, loaded_at)
+        {%- if reads_fivetran() %}
+        values ('{{ this.identifier }}', '{{ run_of_fivetran() }}', 0, '{{ invocation_id }}', clock_timestamp())
+        {%- else %}
         select
             '{{ this.identifier }}',
             runs.run_id,
@@ -44,6 +47,7 @@
             lease_epoch = excluded.lease_epoch,
             invocation_id = excluded.invocation_id,
             loaded_at = excluded.loaded_at
+        {%- endif %}
     {%- endif -%}
 {% endmacro %}
 
