@@ -50,7 +50,6 @@ def test_parsing_touches_neither_network_nor_database(tmp_path: Path) -> None:
         assert not bag.import_errors, bag.import_errors
         heavy = {"dbt", "great_expectations", "pandas"} & set(sys.modules)
         assert not heavy, f"imported while parsing: {heavy}"
-        print(sum(stat.duration.total_seconds() for stat in bag.dagbag_stats))
     """
     unreachable = {**inprocess.environment(tmp_path), "PYTHONPATH": str(DAGS.parent), "PATH": os.environ["PATH"]}
     unreachable["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = "postgresql+psycopg2://nobody:nothing@127.0.0.1:1/none"
@@ -58,7 +57,6 @@ def test_parsing_touches_neither_network_nor_database(tmp_path: Path) -> None:
         [sys.executable, "-c", textwrap.dedent(program)], env=unreachable, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert float(done.stdout.splitlines()[-1]) < 1
 
 
 @pytest.mark.unit
