@@ -150,7 +150,8 @@ def in_every_trouble(live: Live, troubled: Run) -> list[Run]:
         assert live.finished(run.dag_id, run.run_id) == "failed"
     live.crowd.html.add("1005")
     found.append(started := Run("sync", live.api.trigger("sync", {"business_id": 1, "platforms": ["twitter"]})))
-    assert live.finished(started.dag_id, started.run_id) == "failed"
+    # Whether it ends or waits for a limit until the next scheduled run depends on the time of day.
+    live.wait(lambda: states_of(live, started) & {"failed", "up_for_reschedule"})
     with warehouse_away(live):
         found.append(started := Run("extract_facebook", live.api.trigger("extract_facebook")))
         live.wait(lambda: "up_for_retry" in states_of(live, started))
