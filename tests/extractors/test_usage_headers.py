@@ -64,20 +64,21 @@ def blocked(connection: Connection) -> dict[str, float]:
     ("header", "percent", "pause"),
     [
         ("X_Business_Use_Case_Usage", 89, 0),
-        ("X_Business_Use_Case_Usage", 90, 10),
-        ("X_Business_Use_Case_Usage", 95, 20),
-        ("X_Page_Usage", 95, 20),
+        ("X_Business_Use_Case_Usage", 90, 1),
+        ("X_Business_Use_Case_Usage", 95, 2),
+        ("X_Page_Usage", 95, 2),
         ("X_App_Usage", 95, 2),
         ("X_App_Usage", 98, 5),
     ],
 )
 def test_from_ninety_per_cent_on_the_next_call_waits_longer(caller: Caller, header: str, percent: int, pause: float):
+    # Ten to fifty times the pace of the allowance, ten counted calls a second.
     said = business(percent) if "Business" in header else json.dumps({"call_count": percent, "total_time": 3})
     with raw_server(http(b'{"id": "77"}', **{header: said})) as server:
         client = of("facebook", caller, server.port)
         for _ in range(2):
             profile(client)
-    assert sum(caller.slept) == pytest.approx(pause, abs=1.0)
+    assert sum(caller.slept) == pytest.approx(pause, abs=0.1)
 
 
 @pytest.mark.fault("A06")
@@ -111,8 +112,8 @@ def test_the_simulators_allowance_lasts_longer_because_the_client_slows_down(
     assert set(statuses) == {200}
     before, after = caller.slept[:1], sum(caller.slept)
     record_property("slowed", after)
-    # 10, 11, 13, 17, 25 seconds... and the pause before the last call: never a 429.
-    assert after > 60, (before, caller.slept)
+    # 1, 1.3, 1.7, 2.5 seconds: never a 429.
+    assert after > 6 * before[0], (before, caller.slept)
 
 
 @pytest.mark.fault("A06")
