@@ -16,19 +16,24 @@ Change = Callable[[str, Any], Any]
 
 
 @contextmanager
-def tampered(upstream: str, change: Change) -> Iterator[str]:
-    """Pass every call on and change what comes back; the address is that of the server in front."""
+def tampered(upstream: str, change: Change, *, asked: Callable[[str], str] = str) -> Iterator[str]:
+    """Pass every call on and change what comes back; the address is that of the server in front.
+
+    `asked` changes the path with its query, and the form, before they are passed on.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.pass_on(None)
 
         def do_POST(self) -> None:
-            self.pass_on(self.rfile.read(int(self.headers.get("Content-Length", "0"))))
+            form = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            self.pass_on(asked(form.decode()).encode())
 
         def pass_on(self, form: bytes | None) -> None:
             headers = {name: value for name, value in self.headers.items() if name not in ("Host", "Content-Length")}
-            answer = requests.request(self.command, upstream + self.path, data=form, headers=headers, timeout=30)
+            url = upstream + asked(self.path)
+            answer = requests.request(self.command, url, data=form, headers=headers, timeout=30)
             body = change(self.path, answer.json()) if answer.status_code == 200 else answer.content
             sent = body if isinstance(body, bytes) else json.dumps(body).encode()
             # Date and the rest are the platform's own; two of one header would be refused.

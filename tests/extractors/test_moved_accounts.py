@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import psycopg
 import pytest
-import requests
 import yaml
 
 from extractors.accounts import load, parse
@@ -47,36 +45,11 @@ def write_new_id(case: Survival, folder: Path, platform: str, old: str, new: str
 def answering_for(upstream: str, new: str, old: str) -> Iterator[str]:
     """The platform after the move: the account is asked by its new id and answers as before, under that id."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.pass_on(None)
+    def under_its_new_id(path: str, body: Any) -> bytes:
+        return json.dumps(body).replace(f'"id": "{old}"', f'"id": "{new}"').encode()
 
-        def do_POST(self) -> None:
-            self.pass_on(self.rfile.read(int(self.headers.get("Content-Length", "0"))))
-
-        def pass_on(self, form: bytes | None) -> None:
-            headers = {name: value for name, value in self.headers.items() if name not in ("Host", "Content-Length")}
-            form = form.replace(new.encode(), old.encode()) if form else form
-            url = upstream + self.path.replace(new, old)
-            answer = requests.request(self.command, url, data=form, headers=headers, timeout=30)
-            body = answer.content.replace(f'"id": "{old}"'.encode(), f'"id": "{new}"'.encode())
-            body = body.replace(f'"id":"{old}"'.encode(), f'"id":"{new}"'.encode())
-            self.send_response_only(answer.status_code)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Keep quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with tampered(upstream, under_its_new_id, asked=lambda text: text.replace(new, old)) as url:
+        yield url
 
 
 def aliases(connection: Connection) -> list[tuple[Any, ...]]:
