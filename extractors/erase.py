@@ -25,9 +25,15 @@ from extractors.settings import Settings
 from extractors.spec import Account, Record, Unread
 
 Connection = psycopg.Connection[Any]
-SCHEMAS = ("raw", "ops", "core")
+# Those of a rebuild as known at an earlier instant hold copies.
+SCHEMAS = ("raw", "ops", "core", "as_of_core", "as_of_staging")
 # Who the tenant is, who may log in, and what was erased; the accounts stay, disabled.
-KEPT = frozenset({"ops.businesses", "ops.accounts", "ops.tenant_grants", "ops.erasures", "core.dim_businesses"})
+KEPT = frozenset(
+    {
+        *("ops.businesses", "ops.accounts", "ops.tenant_grants", "ops.erasures"),
+        *("core.dim_businesses", "as_of_core.dim_businesses"),
+    }
+)
 # Streams whose records are posts, and the field by which a comment names the post it is below.
 OF_POSTS = frozenset({"posts", "stories"})
 PARENT = {"linkedin": "post", "twitter": "conversation_id", "facebook": "post_id", "instagram": "post_id"}
