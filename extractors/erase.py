@@ -152,7 +152,9 @@ def erase(settings: Settings, business_id: int, platform: str | None = None, pos
     Without a post the accounts are disabled. Raises ConfigurationError for a business nobody loaded, and RetryLater
     while another session goes on holding a lock.
     """
-    values = {"business_id": business_id, "platforms": [platform] if platform else list(PLATFORMS), "post": post_id}
+    # "": what is of the business as a whole, such as a former name.
+    platforms = [platform] if platform else [*PLATFORMS, ""]
+    values = {"business_id": business_id, "platforms": platforms, "post": post_id}
     with closing(settings.warehouse.connect()) as connection:
         connection.autocommit = True
         known = connection.execute("select 1 from ops.businesses where business_id = %s", (business_id,)).fetchone()

@@ -263,6 +263,7 @@ TABLES = {
     "accounts": "business_id, platform, account_id, is_enabled",
     "extract_runs": "run_id, state, gate, listed, stored, quarantined, lease_epoch, finished_at, error_class",
     "known_posts": "record_key, missed_at, missed_runs",
+    "quarantine": "quarantine_id, last_run_id",
 }
 #: Runs under way tell nothing, and posts that nothing has missed are all alike.
 TOLD = {"extract_runs": "state <> 'running'", "known_posts": "missed_runs <> '{}'"}
@@ -293,6 +294,13 @@ def test_the_ledger_gives_back_what_it_said_at_any_instant(connection: psycopg.C
     connection.execute("insert into ops.businesses (business_id, name, timezone) values (1, 'b', 'UTC')")
     connection.execute(
         "insert into ops.accounts (business_id, platform, account_id, credential) values (1, 'twitter', 'a', 'none')"
+    )
+    connection.execute(
+        "with run as (insert into ops.extract_runs (run_id, business_id, platform, account_id, stream, as_of,"
+        " window_until, lease_expires_at) values (gen_random_uuid(), 1, 'twitter', 'a', 's', now(), now(), now())"
+        " returning run_id) insert into ops.quarantine (run_id, business_id, platform, account_id, stream, reason,"
+        " detail, body, observed_at, last_run_id, last_seen_at) select run_id, 1, 'twitter', 'a', 's', 'SetAside', 'd',"
+        " '', now(), run_id, now() from run"
     )
     seen: list[tuple[datetime, dict[str, list[tuple[Any, ...]]]]] = []
     for number in range(150):
@@ -330,6 +338,8 @@ def _happen(connection: psycopg.Connection[Any], shuffle: random.Random, number:
         "update ops.known_posts set missed_at = now(), missed_runs = missed_runs || gen_random_uuid()"
         " where record_key::int %% 3 = %(n)s %% 3 and cardinality(missed_runs) < 2",
         "update ops.known_posts set missed_at = null, missed_runs = '{}' where record_key::int %% 2 = %(n)s %% 2",
+        # An entry that was not there yet changes nothing in the audit of a run that had none.
+        f"update ops.quarantine set last_run_id = {a_run}",
         "update ops.businesses set timezone = case when %(odd)s then 'UTC' else 'Asia/Tokyo' end, updated_at = now()",
         "update ops.accounts set is_enabled = not is_enabled where account_id = 'a'",
         "insert into ops.accounts (business_id, platform, account_id, credential)"
