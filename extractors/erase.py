@@ -25,9 +25,15 @@ from extractors.settings import Settings
 from extractors.spec import Account, Record, Unread
 
 Connection = psycopg.Connection[Any]
-SCHEMAS = ("raw", "ops", "core")
+# Those of a rebuild as known at an earlier instant hold copies.
+SCHEMAS = ("raw", "ops", "core", "as_of_core", "as_of_staging")
 # Who the tenant is, who may log in, and what was erased; the accounts stay, disabled.
-KEPT = frozenset({"ops.businesses", "ops.accounts", "ops.tenant_grants", "ops.erasures", "core.dim_businesses"})
+KEPT = frozenset(
+    {
+        *("ops.businesses", "ops.accounts", "ops.tenant_grants", "ops.erasures"),
+        *("core.dim_businesses", "as_of_core.dim_businesses"),
+    }
+)
 # Streams whose records are posts, and the field by which a comment names the post it is below.
 OF_POSTS = frozenset({"posts", "stories"})
 PARENT = {"linkedin": "post", "twitter": "conversation_id", "facebook": "post_id", "instagram": "post_id"}
@@ -146,7 +152,9 @@ def erase(settings: Settings, business_id: int, platform: str | None = None, pos
     Without a post the accounts are disabled. Raises ConfigurationError for a business nobody loaded, and RetryLater
     while another session goes on holding a lock.
     """
-    values = {"business_id": business_id, "platforms": [platform] if platform else list(PLATFORMS), "post": post_id}
+    # "": what is of the business as a whole, such as a former name.
+    platforms = [platform] if platform else [*PLATFORMS, ""]
+    values = {"business_id": business_id, "platforms": platforms, "post": post_id}
     with closing(settings.warehouse.connect()) as connection:
         connection.autocommit = True
         known = connection.execute("select 1 from ops.businesses where business_id = %s", (business_id,)).fetchone()

@@ -23,10 +23,22 @@ POSTS = """
 select
     business_id, platform, account_id as account, content_type, published_at, published_weekday as weekday,
     published_hour as hour, engagement::float8 as engagement, impressions::float8 as impressions, hashtags
-from core.fct_posts
+from {posts}
 where engagement is not null and impressions > 0
-    and published_at <= (select as_of from core.as_of) - make_interval(days => %(maturity_days)s)
+    and published_at <= (select as_of from {instants}) - make_interval(days => %(maturity_days)s)
 order by business_id, platform, published_at, post_key
+"""
+
+LIVE, REBUILT = "core", "as_of_core"
+# Asked in the words that dbt was asked in: an instant, or a publication by its number.
+IS_REBUILT = """
+select
+    present.known_at::text,
+    present.known_at = coalesce(
+        (select known_at from ops.publications where 'publication ' || publication_id = %(asked)s),
+        ops.instant_of(%(asked)s)
+    )
+from as_of_core.as_of as present
 """
 
 SLOTS = (
@@ -47,24 +59,44 @@ class Written:
     judged: int
 
 
-def run(settings: Settings) -> Written:
-    """Recompute all statistics. Raises ConfigurationError while core is not built, WarehouseUnavailable."""
+def run(settings: Settings, as_of: str = "") -> Written:
+    """Recompute all statistics, or those of the core rebuilt as known at `as_of`: an instant, or `publication 17`.
+
+    Raises ConfigurationError while core is not built, or rebuilt as of something else, and WarehouseUnavailable.
+    """
     with closing(settings.warehouse.connect()) as connection, connection.transaction():
-        posts = _posts(connection)
+        schema = _rebuilt(connection, as_of) if as_of else LIVE
+        posts = _posts(connection, schema)
         found = {name: pd.DataFrame() for name in TABLES}
         for platform in sorted(set(posts["platform"])):
             for name, frame in _platform(posts[posts["platform"] == platform]).items():
                 found[name] = pd.concat([found[name], frame], ignore_index=True)
-        rows = {name: _replace(connection, name, found[name]) for name in TABLES}
+        if schema == LIVE:
+            connection.execute("insert into ops.statistics_runs (known_at) select known_at from core.as_of")
+        rows = {name: _replace(connection, sql.Identifier(schema, name), name, found[name]) for name in TABLES}
     return Written(rows, posts.groupby(["business_id", "platform"]).ngroups)
 
 
-def _posts(connection: psycopg.Connection[Any]) -> pd.DataFrame:
+def _rebuilt(connection: psycopg.Connection[Any], as_of: str) -> str:
+    """Return the schema of the rebuilt core if it is as of this; a core of another instant is left alone."""
+    advice = f"build it: dbt build --exclude-resource-type unit_test --vars \"{{as_of: '{as_of}'}}\""
     try:
-        cursor = connection.execute(POSTS, {"maturity_days": MATURITY_DAYS})
+        row = connection.execute(IS_REBUILT, {"asked": as_of}).fetchone()
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+        raise ConfigurationError("nothing was rebuilt as known at an earlier instant", advice) from None
+    if row is None or not row[1]:
+        held = row[0] if row else "nothing"
+        raise ConfigurationError(f"{REBUILT} holds what was known at {held}, not {as_of}", advice)
+    return REBUILT
+
+
+def _posts(connection: psycopg.Connection[Any], schema: str) -> pd.DataFrame:
+    query = sql.SQL(POSTS).format(posts=sql.Identifier(schema, "fct_posts"), instants=sql.Identifier(schema, "as_of"))
+    try:
+        cursor = connection.execute(query, {"maturity_days": MATURITY_DAYS})
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
         raise ConfigurationError(
-            "core.fct_posts does not exist yet", "build it: dbt build --select staging intermediate core"
+            f"{schema}.fct_posts does not exist yet", "build it: dbt build --select staging intermediate core"
         ) from None
     names = [column.name for column in cursor.description or ()]
     return pd.DataFrame(cursor.fetchall(), columns=names)
@@ -89,9 +121,9 @@ def _platform(posts: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {name: pd.concat(frames, ignore_index=True) for name, frames in parts.items()}
 
 
-def _replace(connection: psycopg.Connection[Any], name: str, frame: pd.DataFrame) -> int:
+def _replace(connection: psycopg.Connection[Any], table: sql.Identifier, name: str, frame: pd.DataFrame) -> int:
     """Replace a table's rows; readers see the old ones until the transaction ends."""
-    table, columns = sql.Identifier("core", name), ("business_id", "platform", *TABLES[name])
+    columns = ("business_id", "platform", *TABLES[name])
     connection.execute(sql.SQL("delete from {}").format(table))
     if frame.empty:
         return 0

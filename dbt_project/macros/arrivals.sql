@@ -3,10 +3,14 @@
     visible when its gate passes, in no order of observed_at. The claim commits with the rows or not at all.
 #}
 
-{# True when the table exists and is to be continued; false on the first build, on --full-refresh, and when the table
-   holds rows of a run that was taken up again after its gate and then held back: rare, and rebuilding is sure. So is
-   it for rows that Fivetran loaded, which come in no runs of ours, and when ours are read again after them. #}
+{# True when the table exists and is to be continued; false on the first build, on --full-refresh, in a rebuild of an
+   earlier state, and when the table holds rows of a run that was taken up again after its gate and then held back: rare,
+   and rebuilding is sure. So is it for rows that Fivetran loaded, which come in no runs of ours, and when ours are read
+   again after them. #}
 {% macro continues() %}
+    {%- if looks_back() -%}
+        {{ return(false) }}
+    {%- endif -%}
     {{ return(is_incremental() and not flags.FULL_REFRESH and not reads_fivetran() and not holds_revoked_runs()) }}
 {% endmacro %}
 
@@ -54,7 +58,7 @@
             runs.lease_epoch,
             '{{ invocation_id }}',
             clock_timestamp()
-        from {{ source('ops', 'extract_runs') }} as runs
+        from {{ known_runs(in_hook=true) }} as runs
         left join {{ ref('loaded_runs') }} as known
             on known.table_name = '{{ this.identifier }}' and known.run_id = runs.run_id
         where

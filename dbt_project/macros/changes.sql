@@ -16,7 +16,7 @@
 {# True when this table can go on from the changes of another: not when that one was written anew as a whole. #}
 {% macro follows(relation) %}
     {%- set until = changed_until() -%}
-    {%- if until is none or flags.FULL_REFRESH -%}
+    {%- if until is none or flags.FULL_REFRESH or looks_back() -%}
         {{ return(false) }}
     {%- endif -%}
     {%- set older = run_query("select 1 from " ~ relation ~ " where changed_at <= '" ~ until ~ "' limit 1") -%}

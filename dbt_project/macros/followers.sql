@@ -22,7 +22,7 @@
             runs.lease_epoch,
             '{{ invocation_id }}',
             clock_timestamp()
-        from {{ source('ops', 'extract_runs') }} as runs
+        from {{ known_runs(in_hook=true) }} as runs
         left join {{ ref('loaded_runs') }} as known
             on known.table_name = '{{ this.identifier }}' and known.run_id = runs.run_id
         where

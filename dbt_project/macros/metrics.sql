@@ -65,14 +65,24 @@
         platform,
         comparability_note as note
     from {{ metric_definitions }}
-    where canonical_metric = 'impressions' and valid_to is null
+    where canonical_metric = 'impressions' and {{ is_in_force() }}
     union all
     select
         'all' as platform,
         'Adds up what platforms count differently; an impression is: '
         || string_agg(platform || ': ' || counts, '; ' order by platform collate "C") as note
     from {{ metric_definitions }}
-    where canonical_metric = 'impressions' and valid_to is null
+    where canonical_metric = 'impressions' and {{ is_in_force() }}
+{%- endmacro %}
+
+
+{# Whether a definition counts, or counted at the instant looked back to. #}
+{% macro is_in_force() -%}
+    {%- if looks_back() -%}
+        coalesce(valid_from <= {{ known_then() }}, true) and coalesce(valid_to > {{ known_then() }}, true)
+    {%- else -%}
+        valid_to is null
+    {%- endif -%}
 {%- endmacro %}
 
 

@@ -35,7 +35,33 @@ begin
             {{ publish_apart() }}
         end if;
         update {{ source_of('publications') }}
-        set outcome = 'published', ended_at = clock_timestamp()
+        set
+            outcome = 'published',
+            ended_at = clock_timestamp(),
+            statistics_known_at = (
+                select computed.known_at
+                from {{ source_of('statistics_runs') }} as computed
+                order by computed.computed_at desc
+                limit 1
+            ),
+            (as_of, known_at, changes_meanwhile) = (
+                select
+                    instants.as_of,
+                    instants.known_at,
+                    (
+                        select count(*)
+                        from {{ source_of('former_values') }} as former
+                        where
+                            former.known_until > instants.known_at
+                            and former.known_until <= (
+                                select max(nodes.finished_at)
+                                from {{ source_of('core_builds') }} as builds
+                                inner join {{ source_of('dbt_results') }} as nodes using (invocation_id)
+                                where builds.known_at = instants.known_at
+                            )
+                    )
+                from {{ relation_of('as_of') }} as instants
+            )
         where publication_id = attempt;
     exception
         when lock_not_available then

@@ -17,7 +17,9 @@
     `publish_minutes` and `publish_patience_seconds` bound a publication's work and its waiting for locks.
 #}
 {% macro publish(results=none) %}
-    {%- if execute and flags.WHICH in ('build', 'run-operation') -%}
+    {%- if execute and looks_back() and flags.WHICH == 'run-operation' -%}
+        {%- do exceptions.raise_compiler_error('what is rebuilt as known at an earlier instant is not published') -%}
+    {%- elif execute and flags.WHICH in ('build', 'run-operation') and not looks_back() -%}
         {%- set publication = plan_publication(results) -%}
         {%- if publication.refusal -%}
             {%- do print('publish: ' ~ publication.refusal) -%}
@@ -170,7 +172,9 @@ $outcome$;
 
 {# On-run-end, after `publish` has succeeded: one line that says what readers see now. #}
 {% macro announce_publication(results) %}
-    {%- if execute and flags.WHICH == 'build' -%}
+    {%- if execute and looks_back() and flags.WHICH in ('build', 'run') -%}
+        {%- do print('publish: nothing was published; the schemas as_of_* hold what was known at ' ~ looked_back_to().known_at) -%}
+    {%- elif execute and flags.WHICH == 'build' -%}
         {%- set publication = plan_publication(results) -%}
         {%- if publication.marts and not publication.refusal -%}
             {%- set actions = run_query(

@@ -4,9 +4,20 @@
     from {{ relation }} as raw_rows
     where raw_rows.run_id in (
         select runs.run_id
-        from {{ source('ops', 'extract_runs') }} as runs
+        from {{ known_runs() }} as runs
         where runs.gate = 'passed'
     )
+    {%- if looks_back() %}
+        -- What a run read when it was taken up again, later.
+        and (
+            raw_rows.observed_at <= {{ known_then() }}
+            or raw_rows.run_id not in (
+                select runs.run_id
+                from {{ known_runs() }} as runs
+                where runs.was_continued
+            )
+        )
+    {%- endif %}
 {%- endmacro %}
 
 

@@ -25,7 +25,7 @@
             runs.run_id,
             '{{ invocation_id }}',
             clock_timestamp()
-        from {{ source('ops', 'extract_runs') }} as runs
+        from {{ known_runs(in_hook=true) }} as runs
         where
             runs.gate = 'passed'
             and runs.state <> 'running'

@@ -1,4 +1,4 @@
-{{ config(incremental_strategy='append') }}
+{{ config(incremental_strategy='append', pre_hook="{{ forget_statistics() }}") }}
 
 {#- Written by `python -m insights run`; this model only gives it its shape. -#}
 with final as (

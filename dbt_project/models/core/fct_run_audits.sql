@@ -2,6 +2,7 @@
     unique_key='run_id',
     incremental_strategy='delete+insert',
     pre_hook="{{ claim_audits() }}",
+    post_hook="{{ keep_findings() }}",
 ) }}
 -- depends_on: {{ ref('loaded_runs') }}
 
@@ -262,7 +263,7 @@ reasoned as (
             and runs.account_id = accounts.account_id
 ),
 
-final as (
+found as (
     select
         run_id,
         business_id,
@@ -292,6 +293,17 @@ final as (
         ) as unexplained,
         clock_timestamp() as audited_at
     from reasoned
+),
+
+final as (
+    {% if looks_back() %}
+        {{ as_found_then() }}
+        union all
+        select * from found
+        where run_id not in (select kept.run_id from ({{ as_found_then() }}) as kept)
+    {% else %}
+        select * from found
+    {% endif %}
 )
 
 select * from final

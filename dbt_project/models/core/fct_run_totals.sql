@@ -2,6 +2,7 @@
     unique_key='run_id',
     incremental_strategy='delete+insert',
     pre_hook="{{ claim_audits() }}",
+    post_hook="{{ keep_findings() }}",
 ) }}
 -- depends_on: {{ ref('loaded_runs') }}
 {#- Unique counts are never summed, not even to compare them. #}
@@ -103,7 +104,7 @@ by_fate as (
     group by run_id, business_id, platform, account_id, stream, metric, fate
 ),
 
-final as (
+found as (
     select
         by_fate.run_id,
         by_fate.business_id,
@@ -138,6 +139,17 @@ final as (
         by_fate.account_id,
         by_fate.stream,
         by_fate.metric
+),
+
+final as (
+    {% if looks_back() %}
+        {{ as_found_then() }}
+        union all
+        select * from found
+        where run_id not in (select kept.run_id from ({{ as_found_then() }}) as kept)
+    {% else %}
+        select * from found
+    {% endif %}
 )
 
 select * from final

@@ -5,7 +5,7 @@
 
 with audits as (
     select * from {{ ref('fct_run_audits') }}
-    where audited_at > now() - interval '30 days'
+    where audited_at > {{ present_instant() }} - interval '30 days'
 ),
 
 final as (

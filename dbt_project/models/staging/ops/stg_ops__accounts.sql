@@ -1,5 +1,5 @@
 with source as (
-    select * from {{ source('ops', 'accounts') }}
+    select * from {{ ledger('accounts') }}
 ),
 
 final as (

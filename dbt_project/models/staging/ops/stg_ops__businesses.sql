@@ -1,5 +1,5 @@
 with source as (
-    select * from {{ source('ops', 'businesses') }}
+    select * from {{ ledger('businesses') }}
 ),
 
 final as (

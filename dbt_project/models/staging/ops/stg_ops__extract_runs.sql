@@ -1,5 +1,5 @@
 with source as (
-    select * from {{ source('ops', 'extract_runs') }}
+    select * from {{ known_runs() }}
 ),
 
 final as (

@@ -1,5 +1,5 @@
 with source as (
-    select * from {{ source('ops', 'known_posts') }}
+    select * from {{ ledger('known_posts') }}
 ),
 
 final as (

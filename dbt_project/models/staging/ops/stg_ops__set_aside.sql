@@ -1,5 +1,5 @@
 with source as (
-    select * from {{ source('ops', 'quarantine') }}
+    select * from {{ ledger('quarantine') }}
 ),
 
 final as (
