@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from decimal import Decimal
 
 import numpy as np
 import pandas as pd
 
+#: The columns of each relation that were compared with an oracle in this session.
+COMPARED: dict[str, set[str]] = defaultdict(set)
 
-def assert_same(actual: pd.DataFrame, expected: pd.DataFrame, keys: Sequence[str], values: Sequence[str]) -> None:
-    """Same keys, and every value equal; NULL equals only NULL."""
+
+def assert_same(
+    actual: pd.DataFrame, expected: pd.DataFrame, keys: Sequence[str], values: Sequence[str], *, within: float = 1e-12
+) -> None:
+    """Same keys, and every value equal (`within` so much); NULL equals only NULL. What was compared is written down."""
     left = _comparable(actual, keys, values)
     right = _comparable(expected, keys, values)
     missing, extra = right.index.difference(left.index), left.index.difference(right.index)
@@ -19,12 +25,14 @@ def assert_same(actual: pd.DataFrame, expected: pd.DataFrame, keys: Sequence[str
     for name in values:
         ours, theirs = left[name].to_numpy(), right.loc[left.index, name].to_numpy()
         if ours.dtype.kind == "f" or theirs.dtype.kind == "f":
-            same = np.isclose(ours.astype(float), theirs.astype(float), rtol=1e-12, atol=1e-12, equal_nan=True)
+            same = np.isclose(ours.astype(float), theirs.astype(float), rtol=1e-12, atol=within, equal_nan=True)
         else:
             same = np.array([_same(a, b) for a, b in zip(ours, theirs, strict=True)])
         wrong = left.index[~same]
         detail = f"{name}: {len(wrong)} of {len(left)} differ"
         assert same.all(), f"{detail}, first {wrong[0]}: {left.loc[wrong[0], name]!r} != {right.loc[wrong[0], name]!r}"
+    if "relation" in actual.attrs:
+        COMPARED[actual.attrs["relation"]].update((*keys, *values))
 
 
 def _same(ours: object, theirs: object) -> bool:

@@ -1,4 +1,8 @@
-"""The whole pipeline on a seeded world, once as it is and once more after three days; built one time for all tests."""
+"""The whole pipeline on a seeded world, built at once and again nine days later, when much has happened.
+
+Between the two builds the clock advances four times, counters grow, likes are withdrawn, posts are deleted on every
+platform, and one look is refused by the gate. Built one time for all tests.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +16,25 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 import pytest
 
+from expectations.gate import validate_pending
+from extractors.extract import extract_account
 from extractors.settings import Settings
 from simulator.server import Simulator
 from simulator.world import World, build_world
 from tests.conftest import ROOT
-from tests.pipeline import oracle
+from tests.pipeline import moments, oracle
 
 ANCHOR = datetime(2026, 11, 21, 14, 30, tzinfo=UTC)
-DAYS_LATER = 3
+HOUR = timedelta(hours=1)
+#: The looks after the first one, and what happens between them, in hours after it.
+REFUSED_AT, DELETED_AT, LOOKS_AT = 20, 26, (36, 84, 210)
+#: Whose look is refused.
+REFUSED = {"platform": "facebook", "account_id": "102030405060702", "business_id": 2}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What all comparisons come to is asked last."""
+    items.sort(key=lambda item: item.path.name == "test_every_column_has_an_oracle.py")
 
 
 @dataclass(slots=True)
@@ -52,8 +67,31 @@ class Pipeline:
         self.observed.append(now)
         return self.command("extractors", "run").stdout
 
+    def look_in_vain(self) -> None:
+        """Read the posts of one account, lose a row of what was read, and let the gate notice."""
+        self.environment["PIPELINE_NOW"] = self.simulator.clock.now().isoformat()
+        settings = Settings.from_environment({**os.environ, **self.environment})
+        (result,) = extract_account(settings, REFUSED, streams=["posts"])
+        assert result.stored > 10
+        with settings.warehouse.connect() as connection:
+            connection.execute(
+                "delete from raw.facebook__posts where run_id = %(run)s and record_key ="
+                " (select min(record_key) from raw.facebook__posts where run_id = %(run)s)",
+                {"run": result.run_id},
+            )
+        (gate,) = validate_pending(settings, ["facebook"])
+        assert not gate.passed
+
+    def delete_posts(self) -> None:
+        """Delete a young and an older post that every account had at the last look; both would have been read again."""
+        seen_at = self.observed[-1]
+        for account in self.simulator.world.accounts:
+            seen = [post for post in self.simulator.world.listed(account, seen_at) if post.is_organic]
+            self.simulator.delete(account.platform, *(post.post_id for post in seen[4:10:5]))
+
     def build(self) -> None:
-        """Raw to core, statistics, published marts, as the `transform` DAG does."""
+        """Raw to core, statistics, marts, as the DAG `transform` does; looks get the simulator's instants."""
+        moments.move(self.environment)
         self.dbt("staging", "intermediate", "core")
         self.command("insights", "run")
         self.dbt("publish")
@@ -82,6 +120,11 @@ class Built:
         """The zone of each business."""
         return {business.business_id: business.timezone for business in self.world.businesses}
 
+    @property
+    def deleted(self) -> set[str]:
+        """The ids of the posts that somebody has deleted."""
+        return {post_id for (_, post_id), post in self.world.by_id.items() if post.gone_at is not None}
+
     def posts(self) -> pd.DataFrame:
         """The world's organic posts as the marts must have them."""
         return oracle.prepared(self.world.expected_posts(self.observed), self.timezones)
@@ -94,8 +137,9 @@ class Built:
         """One relation of the warehouse as a frame."""
         with Settings.from_environment(self.environment).warehouse.connect() as connection:
             cursor = connection.execute(f"select * from {relation}")
-            names = [column.name for column in cursor.description or []]
-            return pd.DataFrame(cursor.fetchall(), columns=names)
+            frame = pd.DataFrame(cursor.fetchall(), columns=[column.name for column in cursor.description or []])
+        frame.attrs["relation"] = relation
+        return frame
 
 
 @pytest.fixture(scope="session")
@@ -123,13 +167,19 @@ def _first(pipeline: Pipeline, new_database: Callable[[str], dict[str, str]]) ->
 
 
 def _second(pipeline: Pipeline) -> Built:
-    pipeline.simulator.clock.advance(timedelta(days=DAYS_LATER))
-    pipeline.extract()
+    clock = pipeline.simulator.clock
+    clock.set(ANCHOR + REFUSED_AT * HOUR)
+    pipeline.look_in_vain()
+    clock.set(ANCHOR + DELETED_AT * HOUR)
+    pipeline.delete_posts()
+    for hours in LOOKS_AT:
+        clock.set(ANCHOR + hours * HOUR)
+        pipeline.extract()
     pipeline.build()
-    return Built(dict(pipeline.environment), pipeline.world, tuple(pipeline.observed))
+    return Built(dict(pipeline.environment), pipeline.simulator.world, tuple(pipeline.observed))
 
 
 @pytest.fixture(params=["first", "second"])
 def built(request: pytest.FixtureRequest, builds: dict[str, Built]) -> Built:
-    """The first build, and the one after three days."""
+    """The first build, and the one after nine days."""
     return builds[request.param]

@@ -1,24 +1,18 @@
-"""Every number of the marts against an independent computation from the world, at once and after three days."""
+"""Every number of the marts against an independent computation from the world, at once and after nine days."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-from zoneinfo import ZoneInfo
+from collections import defaultdict
+from datetime import datetime, timedelta
 
-import pandas as pd
 import pytest
 
-from tests.pipeline import oracle
+from tests.pipeline import audience, oracle
 from tests.pipeline.compare import assert_same
 from tests.pipeline.conftest import Built
+from tests.pipeline.readings import watched
 
 DAY = timedelta(days=1)
-CALENDAR = {
-    "linkedin": ZoneInfo("UTC"),
-    "twitter": ZoneInfo("UTC"),
-    "facebook": ZoneInfo("America/Los_Angeles"),
-    "instagram": ZoneInfo("America/Los_Angeles"),
-}
 
 
 def test_every_post_and_every_metric_is_in_post_performance(built: Built):
@@ -65,9 +59,54 @@ def test_metrics_a_platform_does_not_offer_are_null(built: Built, platform: str,
         assert posts[column].isna().all(), column
 
 
+def test_rates_by_followers_rest_on_the_last_count_before_publication(built: Built):
+    posts, known = built.posts(), oracle.counts(audience.growth(built))
+    about = posts[["business_id", "platform", "account_id", "local_date"]].itertuples(index=False, name=None)
+    posts["followers_at_publish"] = [
+        max([(day, count) for day, count in known[key[:3]] if day <= key[3]], default=(None, None))[1] for key in about
+    ]
+    posts["engagement_rate_by_followers"] = oracle.rate(posts["engagement"], posts["followers_at_publish"])
+    assert posts["followers_at_publish"].notna().any()
+    values = ["followers_at_publish", "engagement_rate_by_followers"]
+    assert_same(built.table("marts.post_performance"), posts, ["business_id", "post_id"], values)
+
+
+def test_posts_say_when_they_were_read_and_whether_they_are_gone(built: Built):
+    changed = {one.key: [change.at for change in one.changes] for one in watched(built)}
+    posts = built.posts()
+    keys = list(posts[["business_id", "platform", "account_id", "post_id"]].itertuples(index=False, name=None))
+    posts["metrics_observed_at"] = [max(changed.get(key, [None])) for key in keys]
+    values = ["metrics_observed_at", "is_deleted"]
+    assert_same(built.table("marts.post_performance"), posts, ["business_id", "post_id"], values)
+
+
 def test_post_analytics_has_the_same_numbers(built: Built):
     values = ["impressions", "likes", "comments", "shares", "clicks", "engagement_rate"]
-    assert_same(built.table("marts.post_analytics"), built.posts(), ["business_id", "platform", "post_id"], values)
+    posts = built.posts()
+    posts["published_post_id"] = None
+    changed = {one.key: one.changes[-1].at for one in watched(built)}
+    seen = listed_at(built)
+    instants = [
+        (min(seen[key[1], key[3]]), max(*seen[key[1], key[3]], changed.get(key, built.observed[0])))
+        for key in posts[["business_id", "platform", "account_id", "post_id"]].itertuples(index=False, name=None)
+    ]
+    posts["created_at"], posts["synced_at"] = zip(*instants, strict=True)
+    values += ["published_post_id", "created_at", "synced_at"]
+    actual = built.table("marts.post_analytics")
+    assert_same(actual, posts, ["business_id", "platform", "post_id"], values)
+    assert actual["id"].is_unique
+
+
+def listed_at(built: Built) -> dict[tuple[str, str], list[datetime]]:
+    """When each version of each post came, by platform and id, in runs that passed."""
+    runs = built.table("ops.extract_runs")
+    passed = set(runs.loc[runs["gate"] == "passed", "run_id"])
+    found: dict[tuple[str, str], list[datetime]] = defaultdict(list)
+    for platform in ("linkedin", "twitter", "facebook", "instagram"):
+        for row in built.table(f"raw.{platform}__posts").itertuples():
+            if row.run_id in passed:
+                found[platform, row.record_key].append(row.observed_at)
+    return found
 
 
 def test_best_hours_equal_the_world(built: Built):
@@ -83,23 +122,30 @@ def test_best_days_equal_the_world(built: Built):
 
 
 def test_hashtags_equal_the_world(built: Built):
-    values = ["posts", "avg_engagement", "total_engagement", "engagement_rate", "first_used_at", "last_used_at"]
+    span = ["display", "first_used_at", "last_used_at"]
+    values = ["posts", "avg_engagement", "total_engagement", "engagement_rate", *oracle.RATED, *span]
     expected = oracle.hashtags(built.posts())
     assert_same(built.table("marts.hashtags"), expected, ["business_id", "platform", "hashtag"], values)
 
 
 def test_top_posts_equal_the_world(built: Built):
     keys = ["business_id", "platform", "window_days", "metric", "rank"]
+    values = ["post_id", "value", "account_id", "post_platform", "published_at", "note"]
     expected = oracle.top_posts(built.posts(), built.today())
-    assert_same(built.table("marts.top_posts"), expected, keys, ["post_id", "value"])
+    assert_same(built.table("marts.top_posts"), expected, keys, values)
 
 
 def test_analytics_summaries_equal_the_world(built: Built):
     values = ["posts", *oracle.SUMMED, "engagement_rate", "avg_engagement_per_post", "is_partial"]
     keys = ["business_id", "platform", "period", "period_start"]
     expected = oracle.analytics_summaries(built.posts(), built.today())
-    rated = ["rated_engagement", "rated_impressions"]
-    assert_same(built.table("marts.analytics_summaries"), expected, keys, [*values, *rated])
+    followers = oracle.counts(audience.growth(built))
+    ends = [oracle.period_end(*row) - DAY for row in zip(expected["period_start"], expected["period"], strict=True)]
+    about = zip(expected["business_id"], expected["platform"], expected["period_start"], ends, strict=True)
+    expected["followers_count"] = [oracle.last_followers(followers, *row) for row in about]
+    expected["note"] = expected["platform"].map(oracle.notes())
+    more = [*oracle.RATED, "followers_count", "note"]
+    assert_same(built.table("marts.analytics_summaries"), expected, keys, [*values, *more])
 
 
 def test_the_engagement_overview_equals_the_world(built: Built):
@@ -114,56 +160,16 @@ KEYS = ["business_id", "platform", "window_days"]
 
 
 def test_the_platform_comparison_equals_the_world(built: Built):
-    expected = oracle.engagement_overview(built.posts(), built.today())
-    expected = expected[expected["platform"] != "all"]
+    expected = oracle.platform_comparison(built.posts(), oracle.counts(audience.growth(built)), built.today())
+    values = ["posts", "impressions", "engagement", *oracle.RATED, "engagement_rate", "avg_engagement_per_post"]
     actual = built.table("marts.platform_comparison")
-    assert actual["note"].notna().all()
-    values = ["posts", "impressions", "engagement", "engagement_rate", "avg_engagement_per_post"]
-    assert_same(actual, expected, KEYS, values)
+    assert_same(actual, expected, KEYS, [*values, "followers_count", "rank", "note"])
 
 
 def test_content_types_equal_the_world(built: Built):
-    values = ["posts", "avg_engagement", "median_engagement", "engagement_rate"]
+    values = ["posts", "avg_engagement", "median_engagement", "engagement", *oracle.RATED, "engagement_rate"]
     expected = oracle.content_types(built.posts())
     assert_same(built.table("marts.content_types"), expected, ["business_id", "platform", "content_type"], values)
-
-
-# How many days of flows a first run asks for; the world could tell Facebook's for longer.
-HISTORY = {"linkedin": 365, "twitter": 0, "facebook": 365, "instagram": 30}
-
-
-def test_daily_followers_equal_the_world(built: Built):
-    expected = pd.DataFrame(built.world.expected_account_daily(built.observed))
-    first_day = {
-        platform: built.observed[0].astimezone(CALENDAR[platform]).date() - timedelta(days=days)
-        for platform, days in HISTORY.items()
-    }
-    asked = [day >= first_day[platform] for day, platform in zip(expected["day"], expected["platform"], strict=True)]
-    keys = ["business_id", "platform", "account_id", "day"]
-    values = ["followers_count", "gained", "lost", "net"]
-    expected = expected[asked].astype(dict.fromkeys(values, "float64"))
-    # X tells no flows: its net is the difference between the snapshots of two days in a row.
-    is_x = expected["platform"] == "twitter"
-    snapshots = expected[is_x].sort_values(keys)
-    days_apart = snapshots.groupby("account_id")["day"].transform(lambda days: days.diff().map(lambda gap: gap == DAY))
-    expected.loc[is_x, "net"] = snapshots.groupby("account_id")["followers_count"].diff().where(days_apart.eq(True))
-    assert_same(built.table("marts.audience_growth"), expected, keys, values)
-
-
-def test_demographics_equal_the_world(built: Built):
-    expected = pd.DataFrame(built.world.expected_demographics(built.observed))
-    actual = built.table("marts.audience_demographics")
-    keys = ["business_id", "platform", "account_id", "day", "dimension", "value"]
-    values = ["followers", "share"]
-    dated = actual["platform"] != "facebook"
-    assert_same(actual[dated], expected[expected["platform"] != "facebook"], keys, values)
-    # Facebook dates its geography itself, by the Pacific day it ends: the newest of both is the same stock.
-    newest = [name for name in keys if name != "day"]
-    assert_same(_newest(actual[~dated]), _newest(expected[expected["platform"] == "facebook"]), newest, values)
-
-
-def _newest(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame[frame["day"] == frame.groupby("account_id")["day"].transform("max")]
 
 
 def test_best_times_count_the_posts_of_the_world(built: Built):
