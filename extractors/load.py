@@ -2,14 +2,14 @@
 
 Records go in slices in key order (unsorted upserts deadlock, sorted ones never did), each slice one insert-select over
 arrays: while the server takes it, the next is encoded (docs/adr/0009). A record is inserted when its hash differs from
-its last version's; rows of quarantined runs are no version.
+its last version's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -36,22 +36,36 @@ select
 from unnest(%(keys)s, %(payloads)s, %(hashes)s) as landing (record_key, payload, payload_hash)
 left join lateral (
     select version.payload_hash, version.observed_at
-    from {table} as version
-    where version.business_id = %(business_id)s
-        and {same_account}
-        and version.record_key = landing.record_key
-        and version.run_id <> all (%(quarantined)s)
-        and version.observed_at <= %(horizon)s
-    order by version.observed_at desc
+    from {versions}
     limit 1
 ) as last_version on true
 where last_version.payload_hash is distinct from landing.payload_hash
 """
 )
 
-# Only of an account that has former ids: an array would cost all others the order of the index.
-SAME_ID = sql.SQL("version.account_id = %(account_id)s")
-ANY_OF_ITS_IDS = sql.SQL("version.account_id = any(%(account_ids)s)")
+# Triggers of the raw tables keep ops.last_versions (docs/adr/0040).
+LAST = """
+ops.last_versions as version
+    where version.stream = %(stream)s and version.business_id = %(business_id)s
+        and version.account_id = %(account_id)s and version.record_key = landing.record_key
+"""
+# Only of an account that has former ids: it has as many last versions.
+LAST_OF_ITS_IDS = """
+ops.last_versions as version
+    where version.stream = %(stream)s and version.business_id = %(business_id)s
+        and version.account_id = any(%(account_ids)s) and version.record_key = landing.record_key
+    order by version.observed_at desc
+"""
+# What a late page's records were when it came. Rows of quarantined runs are no version.
+LAST_OF_THEN = """
+{table} as version
+    where version.business_id = %(business_id)s and version.account_id = %(account_id)s
+        and version.record_key = landing.record_key and version.observed_at <= %(observed_at)s
+        and not exists (
+            select from ops.extract_runs as run where run.run_id = version.run_id and run.gate = 'quarantined'
+        )
+    order by version.observed_at desc
+"""
 
 ADVANCE = """
 update ops.extract_runs set
@@ -116,7 +130,6 @@ class Lease:
     epoch: int
     account: Account
     stream: Stream
-    quarantined_runs: tuple[str, ...] = ()
     former_ids: tuple[str, ...] = ()
 
 
@@ -249,15 +262,14 @@ def _insert_changed(
     if not records:
         return landed
     arrays.register(connection)
-    statement = _insert_into(lease.stream.full_name, has_formers=bool(lease.former_ids))
+    statement = _insert_into(lease.stream.full_name, _versions(lease, page))
     values = {
+        "stream": lease.stream.full_name,
         "run_id": lease.run_id,
         "business_id": lease.account.business_id,
         "account_id": lease.account.account_id,
         "account_ids": [lease.account.account_id, *lease.former_ids],
         "observed_at": page.observed_at,
-        "horizon": page.observed_at if page.late else datetime.max.replace(tzinfo=UTC),
-        "quarantined": list(lease.quarantined_runs),
     }
     with connection.pipeline():
         for start in range(0, len(records), SLICE):
@@ -269,10 +281,16 @@ def _insert_changed(
     return landed
 
 
+def _versions(lease: Lease, page: Page) -> str:
+    if page.late:
+        return LAST_OF_THEN
+    return LAST_OF_ITS_IDS if lease.former_ids else LAST
+
+
 @cache
-def _insert_into(table: str, *, has_formers: bool) -> bytes:
-    same_account = ANY_OF_ITS_IDS if has_formers else SAME_ID
-    return INSERT_CHANGED.format(table=sql.Identifier("raw", table), same_account=same_account).as_bytes()
+def _insert_into(name: str, versions: str) -> bytes:
+    table = sql.Identifier("raw", name)
+    return INSERT_CHANGED.format(table=table, versions=sql.SQL(versions).format(table=table)).as_bytes()
 
 
 def _arrays(landings: Sequence[_Landing]) -> dict[str, object]:

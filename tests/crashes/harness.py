@@ -26,6 +26,7 @@ from local import postgres
 from simulator.limits import Limits, Rolling
 from simulator.server import Simulator
 from simulator.world import World, build_world
+from tests.aftermath import LAST_VERSIONS
 from tests.crashes.runner import COMPLETE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -260,13 +261,15 @@ class Lane:
             (list(KEPT), self.target.table),
         )
         parents = ", ".join(f"'{self.target.platform}__{name}'" for name in ("", *self.target.parents))
-        only = {"ops.extract_runs": f" where stream not in ({parents})"}
+        only = dict.fromkeys(("ops.extract_runs", "ops.last_versions"), f" where stream not in ({parents})")
         wipe = ";".join(f"delete from {name}{only.get(name, '')}" for (name,) in tables)
         self.sql(f"begin; set local session_replication_role = replica; {wipe}; commit")
 
     def outcome(self) -> Outcome:
         """Read what is there."""
         rows = self.sql(f"select record_key, encode(payload_hash, 'hex') from raw.{self.target.table}")
+        compared = LAST_VERSIONS.format(table=f"raw.{self.target.table}")
+        assert self.sql(compared, {"stream": self.target.table}) == [], "ops.last_versions does not agree with raw"
         names = ("state", "pages", "listed", "stored", "unchanged", "quarantined")
         columns = ", ".join(names)
         of = (self.target.table,)
@@ -276,7 +279,7 @@ class Lane:
             rows=Counter(rows), runs=[dict(zip(names, run, strict=True)) for run in runs], watermarks=watermarks
         )
 
-    def sql(self, statement: str, values: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
+    def sql(self, statement: str, values: Sequence[Any] | Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """Run a statement on the lane's own connection, made anew after a stop of the database."""
         if self._connection is None or self._connection.closed:
             self._connection = Settings.from_environment(self.environment).warehouse.connect()
