@@ -26,13 +26,8 @@ from extractors.spec import Account, Record, Unread
 
 Connection = psycopg.Connection[Any]
 SCHEMAS = ("raw", "ops", "core")
-# Who the tenant is, who may log in, and what was erased; the accounts stay, disabled. Last versions follow raw.
-KEPT = frozenset(
-    {
-        "ops.businesses", "ops.accounts", "ops.tenant_grants", "ops.erasures", "core.dim_businesses",
-        "ops.last_versions",
-    }
-)  # fmt: skip
+# Who the tenant is, who may log in, and what was erased; the accounts stay, disabled.
+KEPT = frozenset({"ops.businesses", "ops.accounts", "ops.tenant_grants", "ops.erasures", "core.dim_businesses"})
 # Streams whose records are posts, and the field by which a comment names the post it is below.
 OF_POSTS = frozenset({"posts", "stories"})
 PARENT = {"linkedin": "post", "twitter": "conversation_id", "facebook": "post_id", "instagram": "post_id"}

@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 import psycopg
-from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from extractors import arrays
+from extractors import arrays, versions
 from extractors.errors import ContractBroken, Disconnected, LeaseLost, Mended, PipelineError
 from extractors.shape import LOOK
 from extractors.spec import Account, Record, Scope, Stream, Unread
@@ -25,47 +23,6 @@ from extractors.strict_json import REPLACEMENT, UNSTORABLE, NotStrictJson, Stora
 
 # Small enough that the server starts early, large enough that a statement costs little beside its rows (measured).
 SLICE = 125
-
-INSERT_CHANGED = sql.SQL(
-    """
-insert into {table} (run_id, business_id, account_id, record_key, observed_at, payload_hash, payload)
-select
-    %(run_id)s, %(business_id)s, %(account_id)s, landing.record_key,
-    greatest(%(observed_at)s, last_version.observed_at + interval '1 microsecond'),
-    landing.payload_hash, landing.payload::jsonb
-from unnest(%(keys)s, %(payloads)s, %(hashes)s) as landing (record_key, payload, payload_hash)
-left join lateral (
-    select version.payload_hash, version.observed_at
-    from {versions}
-    limit 1
-) as last_version on true
-where last_version.payload_hash is distinct from landing.payload_hash
-"""
-)
-
-# Triggers of the raw tables keep ops.last_versions (docs/adr/0040).
-LAST = """
-ops.last_versions as version
-    where version.stream = %(stream)s and version.business_id = %(business_id)s
-        and version.account_id = %(account_id)s and version.record_key = landing.record_key
-"""
-# Only of an account that has former ids: it has as many last versions.
-LAST_OF_ITS_IDS = """
-ops.last_versions as version
-    where version.stream = %(stream)s and version.business_id = %(business_id)s
-        and version.account_id = any(%(account_ids)s) and version.record_key = landing.record_key
-    order by version.observed_at desc
-"""
-# What a late page's records were when it came. Rows of quarantined runs are no version.
-LAST_OF_THEN = """
-{table} as version
-    where version.business_id = %(business_id)s and version.account_id = %(account_id)s
-        and version.record_key = landing.record_key and version.observed_at <= %(observed_at)s
-        and not exists (
-            select from ops.extract_runs as run where run.run_id = version.run_id and run.gate = 'quarantined'
-        )
-    order by version.observed_at desc
-"""
 
 ADVANCE = """
 update ops.extract_runs set
@@ -262,16 +219,15 @@ def _insert_changed(
     if not records:
         return landed
     arrays.register(connection)
-    statement = _insert_into(lease.stream.full_name, _versions(lease, page))
+    statement = versions.insert_changed(lease.stream.full_name, has_formers=bool(lease.former_ids), late=page.late)
     values = {
-        "stream": lease.stream.full_name,
+        **lease.account.identity(),
         "run_id": lease.run_id,
-        "business_id": lease.account.business_id,
-        "account_id": lease.account.account_id,
         "account_ids": [lease.account.account_id, *lease.former_ids],
         "observed_at": page.observed_at,
     }
     with connection.pipeline():
+        connection.execute(versions.HOLD, values)
         for start in range(0, len(records), SLICE):
             landings, refused = _storable(records[start : start + SLICE], lease.stream.volatile)
             landed.inserts.append(connection.execute(statement, values | _arrays(landings)))
@@ -279,18 +235,6 @@ def _insert_changed(
             landed.refused += refused
             landed.mended += [each.record for each in landings if each.row.is_mended]
     return landed
-
-
-def _versions(lease: Lease, page: Page) -> str:
-    if page.late:
-        return LAST_OF_THEN
-    return LAST_OF_ITS_IDS if lease.former_ids else LAST
-
-
-@cache
-def _insert_into(name: str, versions: str) -> bytes:
-    table = sql.Identifier("raw", name)
-    return INSERT_CHANGED.format(table=table, versions=sql.SQL(versions).format(table=table)).as_bytes()
 
 
 def _arrays(landings: Sequence[_Landing]) -> dict[str, object]:

@@ -17,7 +17,7 @@ from extractors.selfcheck import check, record
 from extractors.settings import Settings
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
-SCHEMAS = ("ops", "raw", partitions.SCHEMA)
+SCHEMAS = ("ops", "raw")
 # Two migrations at once wait for each other on this key.
 LOCK = "select pg_advisory_xact_lock(hashtextextended('social-analytics migrate', 0))"
 
@@ -34,11 +34,19 @@ create table if not exists raw.{name} (
 ) partition by range (observed_at)
 """
 RAW_INDEX = "create index if not exists {name}_run_id on raw.{name} (run_id)"
-# ops.last_versions follows whatever is written, by whomever.
-VERSIONS_OF = "select count(*) from pg_trigger where tgrelid = 'raw.{name}'::regclass and tgname like 'versions%'"
-VERSIONS = """
-create trigger versions_came after insert on raw.{name} referencing new table as came
-for each statement execute function ops.versions_came();
+# Half of each page is left free: a changed version then stays in its page, and the index as it is.
+LAST_VERSIONS = """
+create table if not exists last_versions.{name} (
+    business_id bigint not null,
+    observed_at timestamptz not null,
+    account_id text not null,
+    record_key text not null,
+    payload_hash bytea not null,
+    primary key (business_id, account_id, record_key)
+) with (fillfactor = 50)
+"""
+FOLLOWED = "select count(*) from pg_trigger where tgrelid = 'raw.{name}'::regclass and tgname like 'versions%'"
+FOLLOW = """
 create trigger versions_went after delete on raw.{name} referencing old table as went
 for each statement execute function ops.versions_went();
 create trigger versions_moved after update on raw.{name} referencing old table as went new table as came
@@ -84,11 +92,12 @@ def _upgrade(connection: sqlalchemy.Connection) -> None:
 
 
 def _create(connection: sqlalchemy.Connection, name: str) -> None:
-    """Create the raw table of a stream with its index and triggers, where they are not there."""
+    """Create the raw table of a stream, its last versions, and what keeps these in step, where they are not there."""
     connection.execute(sqlalchemy.text(RAW_TABLE.format(name=name)))
     connection.execute(sqlalchemy.text(RAW_INDEX.format(name=name)))
-    if not connection.execute(sqlalchemy.text(VERSIONS_OF.format(name=name))).scalar_one():
-        connection.execute(sqlalchemy.text(VERSIONS.format(name=name)))
+    connection.execute(sqlalchemy.text(LAST_VERSIONS.format(name=name)))
+    if not connection.execute(sqlalchemy.text(FOLLOWED.format(name=name))).scalar_one():
+        connection.execute(sqlalchemy.text(FOLLOW.format(name=name)))
 
 
 def _own(connection: sqlalchemy.Connection) -> psycopg.Connection[Any]:

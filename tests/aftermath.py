@@ -94,15 +94,16 @@ def assert_last_versions(environment: Mapping[str, str]) -> None:
     """What new records are compared with is, for every stream, each record's newest row in raw that was not refused."""
     with closing(Settings.from_environment(environment).warehouse.connect()) as connection:
         for stream in streams():
-            query = sql.SQL(LAST_VERSIONS).format(table=sql.Identifier("raw", stream.full_name))
-            wrong = connection.execute(query, {"stream": stream.full_name}).fetchall()
-            assert not wrong, f"{stream.full_name}: ops.last_versions does not agree with raw: {wrong[:3]}"
+            tables = {"last": sql.Identifier("last_versions", stream.full_name)}
+            tables["table"] = sql.Identifier("raw", stream.full_name)
+            wrong = connection.execute(sql.SQL(LAST_VERSIONS).format(**tables)).fetchall()
+            assert not wrong, f"the last versions of {stream.full_name} do not agree with raw: {wrong[:3]}"
 
 
 LAST_VERSIONS = """
 with kept as (
     select business_id, account_id, record_key, observed_at, payload_hash
-    from ops.last_versions where stream = %(stream)s
+    from {last}
 ),
 
 newest as (

@@ -1,4 +1,4 @@
-"""The last version of every record, kept by triggers; and raw tables that had no partitions become one each.
+"""The last version of every record, apart; and a raw table that had no partitions becomes one of its own.
 
 Revision: 0015, after 0014.
 """
@@ -8,54 +8,26 @@ from alembic import op
 revision = "0015"
 down_revision = "0014"
 
-TABLE = """
-create table ops.last_versions (
-    stream text not null,
-    business_id bigint not null,
-    account_id text not null,
-    record_key text not null,
-    observed_at timestamptz not null,
-    payload_hash bytea not null,
-    primary key (stream, business_id, account_id, record_key)
-) with (fillfactor = 80);
-comment on table ops.last_versions is
-    'Each record''s newest row in raw, those of quarantined runs apart: what comes next is compared with it.';
-comment on column ops.last_versions.stream is 'Full name, as in the raw table: linkedin__posts.';
+SCHEMAS = """
+create schema if not exists raw_months;
+create schema if not exists last_versions;
+comment on schema raw_months is 'The partitions of the tables in raw.';
+comment on schema last_versions is
+    'Of each record its newest row in raw, those of quarantined runs apart: what comes next is compared with it.';
 """
 
-# Triggers of the raw tables call the first three, so that whoever writes there, this table agrees with them. Rows are
-# locked in one order everywhere, that of the loader: by bytes.
+# The loader writes the tables of `last_versions` itself; what else happens to raw or to a judgement calls these.
 FUNCTIONS = """
-create function ops.versions_came() returns trigger language plpgsql as $$
-begin
-    insert into ops.last_versions as known (stream, business_id, account_id, record_key, observed_at, payload_hash)
-    select distinct on (came.business_id, came.account_id collate "C", came.record_key collate "C")
-        tg_table_name, came.business_id, came.account_id, came.record_key, came.observed_at, came.payload_hash
-    from came
-    where came.run_id <> all (array(
-        select run.run_id from ops.extract_runs as run
-        where run.gate = 'quarantined' and run.run_id in (select each.run_id from came as each)
-    ))
-    order by came.business_id, came.account_id collate "C", came.record_key collate "C", came.observed_at desc
-    on conflict (stream, business_id, account_id, record_key) do update set
-        observed_at = excluded.observed_at, payload_hash = excluded.payload_hash
-    where excluded.observed_at > known.observed_at;
-    return null;
-end
-$$;
-
 create function ops.settle_versions(of_stream text, businesses bigint[], accounts text[], keys text[]) returns void
 language plpgsql as $$
 begin
-    -- Whoever writes a version of these records holds one of these rows. Waited for here, it is seen below.
+    -- A page holds its account, shared: it is waited for, what it stored is seen below, and no other begins meanwhile.
     perform
-    from ops.last_versions as known
-    inner join (
-        select distinct * from unnest(businesses, accounts, keys) as record (business_id, account_id, record_key)
-    ) as record using (business_id, account_id, record_key)
-    where known.stream = of_stream
-    order by known.business_id, known.account_id collate "C", known.record_key collate "C"
-    for no key update of known;
+    from ops.accounts as account
+    where account.platform = split_part(of_stream, '__', 1)
+        and (account.business_id, account.account_id) in (select * from unnest(businesses, accounts))
+    order by account.business_id, account.account_id
+    for no key update;
 
     execute format($settle$
         with settled as materialized (
@@ -78,24 +50,23 @@ begin
         ),
 
         forgotten as (
-            delete from ops.last_versions as known
+            delete from last_versions.%1$I as known
             using settled
-            where settled.observed_at is null and known.stream = %1$L and known.business_id = settled.business_id
+            where settled.observed_at is null and known.business_id = settled.business_id
                 and known.account_id = settled.account_id and known.record_key = settled.record_key
         )
 
-        insert into ops.last_versions as known
-            (stream, business_id, account_id, record_key, observed_at, payload_hash)
-        select %1$L, business_id, account_id, record_key, observed_at, payload_hash
+        insert into last_versions.%1$I as known (business_id, account_id, record_key, observed_at, payload_hash)
+        select business_id, account_id, record_key, observed_at, payload_hash
         from settled
         where observed_at is not null
-        order by business_id, account_id collate "C", record_key collate "C"
-        on conflict (stream, business_id, account_id, record_key) do update set
+        on conflict (business_id, account_id, record_key) do update set
             observed_at = excluded.observed_at, payload_hash = excluded.payload_hash
         where known.observed_at <> excluded.observed_at
     $settle$, of_stream) using businesses, accounts, keys;
 end
 $$;
+comment on function ops.settle_versions is 'Finds the last versions of records anew, after anything but a page.';
 
 create function ops.versions_went() returns trigger language plpgsql as $$
 begin
@@ -121,14 +92,14 @@ $$;
 
 create function ops.versions_emptied() returns trigger language plpgsql as $$
 begin
-    delete from ops.last_versions where stream = tg_table_name;
+    execute format('truncate last_versions.%I', tg_table_name);
     return null;
 end
 $$;
 
 create function ops.versions_judged() returns trigger language plpgsql as $$
 begin
-    if to_regclass(format('raw.%I', new.stream)) is not null then
+    if to_regclass(format('last_versions.%I', new.stream)) is not null then
         execute format($judged$
             select ops.settle_versions($1, array_agg(business_id), array_agg(account_id), array_agg(record_key))
             from (select distinct business_id, account_id, record_key from raw.%I where run_id = $2) as record
@@ -161,15 +132,25 @@ begin
     loop
         execute format('lock table raw.%I in access exclusive mode', stream);
         execute format($fill$
-            insert into ops.last_versions (stream, business_id, account_id, record_key, observed_at, payload_hash)
+            create table last_versions.%1$I (
+                business_id bigint not null,
+                observed_at timestamptz not null,
+                account_id text not null,
+                record_key text not null,
+                payload_hash bytea not null
+            ) with (fillfactor = 50);
+
+            insert into last_versions.%1$I (business_id, account_id, record_key, observed_at, payload_hash)
             select distinct on (version.business_id, version.account_id, version.record_key)
-                %1$L, version.business_id, version.account_id, version.record_key, version.observed_at,
+                version.business_id, version.account_id, version.record_key, version.observed_at,
                 version.payload_hash
             from raw.%1$I as version
             where not exists (
                 select from ops.extract_runs as run where run.run_id = version.run_id and run.gate = 'quarantined'
             )
-            order by version.business_id, version.account_id, version.record_key, version.observed_at desc
+            order by version.business_id, version.account_id, version.record_key, version.observed_at desc;
+
+            alter table last_versions.%1$I add primary key (business_id, account_id, record_key)
         $fill$, stream);
         select array_agg(format('create or replace view %s as %s', known.view, pg_get_viewdef(known.view)))
         into views
@@ -212,6 +193,6 @@ $$
 
 
 def upgrade() -> None:
-    """Create the table and its functions, and attach what is there."""
-    for statement in ("create schema if not exists raw_months", TABLE, FUNCTIONS, PARTITION):
+    """Create the schemas and functions, and attach what is there."""
+    for statement in (SCHEMAS, FUNCTIONS, PARTITION):
         op.get_bind().exec_driver_sql(statement, execution_options={"no_parameters": True})
