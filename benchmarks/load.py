@@ -4,8 +4,8 @@ What is compared. The loader is given Python dicts: it encodes them canonically,
 last version, inserts what changed and moves the run's cursor and ledger line, one transaction per page. `\copy` is
 given a file of the very rows the loader writes (run, tenant, account, key, instant, hash, canonical payload, in key
 order; made before the clock starts) and only stores them, in one transaction, into a table of the same shape with the
-same indexes. The second limit is \copy with one transaction per page, all from one psql. Ratios are medians of rounds
-in which the limit and the loader run directly after each other.
+same indexes and partitions, without last versions. The second limit is \copy with one transaction per page, all from
+one psql. Ratios are medians of rounds in which the limit and the loader run directly after each other.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import psycopg
 
 from benchmarks import peers
 from benchmarks.measure import Figure, timed
-from extractors import ledger
+from extractors import ledger, partitions
 from extractors.load import Page, land
 from extractors.migrate import RAW_TABLE, migrate
 from extractors.registry import PLATFORMS
@@ -146,6 +146,7 @@ def _copy_rate(settings: Settings, new: Sequence[Record], page_size: int) -> flo
         connection.execute("drop table if exists raw.limit_of_copy")
         connection.execute(RAW_TABLE.format(name="limit_of_copy"))
         connection.execute("create index on raw.limit_of_copy (run_id)")
+        partitions.prepare(connection, ["limit_of_copy"])
     with TemporaryDirectory() as directory:
         script = Path(directory) / "rows.psql"
         with script.open("w", encoding="utf-8") as file:

@@ -16,7 +16,7 @@ from typing import Any
 
 import psycopg
 
-from extractors import accounts, credential_commands, drift, expiry, quarantine, redaction, status, tenants
+from extractors import accounts, credential_commands, drift, expiry, partitions, quarantine, redaction, status, tenants
 from extractors.crew import WORKERS, Crew
 from extractors.erase import erase
 from extractors.errors import ConfigurationError, PipelineError, WarehouseUnavailable
@@ -231,9 +231,10 @@ def _expiries(settings: Settings, options: argparse.Namespace) -> list[str]:
 def _status(settings: Settings, options: argparse.Namespace) -> int:
     with closing(settings.warehouse.connect()) as connection:
         lines = status.latest(connection, options.platform, options.business)
-        tokens = expiry.concerns(expiry.standings(connection, settings, options.platform, options.business))
+        concerns = expiry.concerns(expiry.standings(connection, settings, options.platform, options.business))
+        concerns += partitions.concerns(connection)
     shown = [line for line in lines if line.todo is not None or line.warnings] if options.problems else lines
-    _say(options, [line.as_dict() for line in shown], "\n".join([status.report(shown, of=len(lines)), *tokens]))
+    _say(options, [line.as_dict() for line in shown], "\n".join([status.report(shown, of=len(lines)), *concerns]))
     return OK
 
 

@@ -188,7 +188,6 @@ def open_run(
     if kind != "asked":
         _ask_for_room(connection, values)
     former_ids = aliases.formers(connection, account)
-    quarantined = _quarantined_runs(connection, {**values, "account_ids": [account.account_id, *former_ids]})
     with connection.transaction():
         check_enabled(connection, account)
         found = connection.execute(RESUMABLE, values).fetchone()
@@ -208,7 +207,6 @@ def open_run(
         epoch=epoch,
         account=account,
         stream=stream,
-        quarantined_runs=quarantined,
         former_ids=former_ids,
     )
     return Opened(lease=lease, as_of=run_as_of, window_since=run_since, window_until=run_until, page_cursor=cursor)
@@ -219,15 +217,6 @@ def _ask_for_room(connection: psycopg.Connection[Any], values: dict[str, Any]) -
     until = monotonic() + LONGEST_YIELD_SECONDS
     while connection.execute(WANT, values).rowcount and monotonic() < until:
         connection.execute(PAUSE)
-
-
-def _quarantined_runs(connection: psycopg.Connection[Any], values: dict[str, Any]) -> tuple[str, ...]:
-    rows = connection.execute(
-        "select run_id::text from ops.extract_runs where gate = 'quarantined' and platform = %(platform)s "
-        "and business_id = %(business_id)s and account_id = any(%(account_ids)s) and stream = %(stream)s",
-        values,
-    )
-    return tuple(row[0] for row in rows)
 
 
 def settled(

@@ -2,22 +2,20 @@
 
 Records go in slices in key order (unsorted upserts deadlock, sorted ones never did), each slice one insert-select over
 arrays: while the server takes it, the next is encoded (docs/adr/0009). A record is inserted when its hash differs from
-its last version's; rows of quarantined runs are no version.
+its last version's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import cache
+from datetime import datetime
 from typing import Any
 
 import psycopg
-from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from extractors import arrays
+from extractors import arrays, versions
 from extractors.errors import ContractBroken, Disconnected, LeaseLost, Mended, PipelineError
 from extractors.shape import LOOK
 from extractors.spec import Account, Record, Scope, Stream, Unread
@@ -25,33 +23,6 @@ from extractors.strict_json import REPLACEMENT, UNSTORABLE, NotStrictJson, Stora
 
 # Small enough that the server starts early, large enough that a statement costs little beside its rows (measured).
 SLICE = 125
-
-INSERT_CHANGED = sql.SQL(
-    """
-insert into {table} (run_id, business_id, account_id, record_key, observed_at, payload_hash, payload)
-select
-    %(run_id)s, %(business_id)s, %(account_id)s, landing.record_key,
-    greatest(%(observed_at)s, last_version.observed_at + interval '1 microsecond'),
-    landing.payload_hash, landing.payload::jsonb
-from unnest(%(keys)s, %(payloads)s, %(hashes)s) as landing (record_key, payload, payload_hash)
-left join lateral (
-    select version.payload_hash, version.observed_at
-    from {table} as version
-    where version.business_id = %(business_id)s
-        and {same_account}
-        and version.record_key = landing.record_key
-        and version.run_id <> all (%(quarantined)s)
-        and version.observed_at <= %(horizon)s
-    order by version.observed_at desc
-    limit 1
-) as last_version on true
-where last_version.payload_hash is distinct from landing.payload_hash
-"""
-)
-
-# Only of an account that has former ids: an array would cost all others the order of the index.
-SAME_ID = sql.SQL("version.account_id = %(account_id)s")
-ANY_OF_ITS_IDS = sql.SQL("version.account_id = any(%(account_ids)s)")
 
 ADVANCE = """
 update ops.extract_runs set
@@ -116,7 +87,6 @@ class Lease:
     epoch: int
     account: Account
     stream: Stream
-    quarantined_runs: tuple[str, ...] = ()
     former_ids: tuple[str, ...] = ()
 
 
@@ -249,17 +219,15 @@ def _insert_changed(
     if not records:
         return landed
     arrays.register(connection)
-    statement = _insert_into(lease.stream.full_name, has_formers=bool(lease.former_ids))
+    statement = versions.insert_changed(lease.stream.full_name, has_formers=bool(lease.former_ids), late=page.late)
     values = {
+        **lease.account.identity(),
         "run_id": lease.run_id,
-        "business_id": lease.account.business_id,
-        "account_id": lease.account.account_id,
         "account_ids": [lease.account.account_id, *lease.former_ids],
         "observed_at": page.observed_at,
-        "horizon": page.observed_at if page.late else datetime.max.replace(tzinfo=UTC),
-        "quarantined": list(lease.quarantined_runs),
     }
     with connection.pipeline():
+        connection.execute(versions.HOLD, values)
         for start in range(0, len(records), SLICE):
             landings, refused = _storable(records[start : start + SLICE], lease.stream.volatile)
             landed.inserts.append(connection.execute(statement, values | _arrays(landings)))
@@ -267,12 +235,6 @@ def _insert_changed(
             landed.refused += refused
             landed.mended += [each.record for each in landings if each.row.is_mended]
     return landed
-
-
-@cache
-def _insert_into(table: str, *, has_formers: bool) -> bytes:
-    same_account = ANY_OF_ITS_IDS if has_formers else SAME_ID
-    return INSERT_CHANGED.format(table=sql.Identifier("raw", table), same_account=same_account).as_bytes()
 
 
 def _arrays(landings: Sequence[_Landing]) -> dict[str, object]:

@@ -10,6 +10,7 @@ import sqlalchemy
 from alembic import command
 from alembic.config import Config
 
+from extractors import partitions
 from extractors.errors import WarehouseUnavailable
 from extractors.registry import streams
 from extractors.selfcheck import check, record
@@ -30,9 +31,29 @@ create table if not exists raw.{name} (
     payload_hash bytea not null check (octet_length(payload_hash) = 32),
     payload jsonb not null check (jsonb_typeof(payload) = 'object'),
     primary key (business_id, account_id, record_key, observed_at)
-)
+) partition by range (observed_at)
 """
 RAW_INDEX = "create index if not exists {name}_run_id on raw.{name} (run_id)"
+# Half of each page is left free: a changed version then stays in its page, and the index as it is.
+LAST_VERSIONS = """
+create table if not exists last_versions.{name} (
+    business_id bigint not null,
+    observed_at timestamptz not null,
+    account_id text not null,
+    record_key text not null,
+    payload_hash bytea not null,
+    primary key (business_id, account_id, record_key)
+) with (fillfactor = 50)
+"""
+FOLLOWED = "select count(*) from pg_trigger where tgrelid = 'raw.{name}'::regclass and tgname like 'versions%'"
+FOLLOW = """
+create trigger versions_went after delete on raw.{name} referencing old table as went
+for each statement execute function ops.versions_went();
+create trigger versions_moved after update on raw.{name} referencing old table as went new table as came
+for each statement execute function ops.versions_moved();
+create trigger versions_emptied after truncate on raw.{name}
+for each statement execute function ops.versions_emptied();
+"""
 
 
 def migrate(settings: Settings) -> None:
@@ -63,10 +84,20 @@ def _upgrade(connection: sqlalchemy.Connection) -> None:
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
-    for stream in streams():
-        connection.execute(sqlalchemy.text(RAW_TABLE.format(name=stream.full_name)))
-        connection.execute(sqlalchemy.text(RAW_INDEX.format(name=stream.full_name)))
+    names = [stream.full_name for stream in streams()]
+    for name in names:
+        _create(connection, name)
+    partitions.prepare(_own(connection), names)
     record(_own(connection))
+
+
+def _create(connection: sqlalchemy.Connection, name: str) -> None:
+    """Create the raw table of a stream, its last versions, and what keeps these in step, where they are not there."""
+    connection.execute(sqlalchemy.text(RAW_TABLE.format(name=name)))
+    connection.execute(sqlalchemy.text(RAW_INDEX.format(name=name)))
+    connection.execute(sqlalchemy.text(LAST_VERSIONS.format(name=name)))
+    if not connection.execute(sqlalchemy.text(FOLLOWED.format(name=name))).scalar_one():
+        connection.execute(sqlalchemy.text(FOLLOW.format(name=name)))
 
 
 def _own(connection: sqlalchemy.Connection) -> psycopg.Connection[Any]:

@@ -262,8 +262,7 @@ def _land(connection: Connection, platforms: Mapping[str, Platform], entry: Entr
         opened = connection.execute(OPEN, {"run_id": run_id, "of": entry.run_id}).fetchone()
         if opened is None:
             raise AlreadyRunning(f"{account}: {stream.full_name} is being read by another process", "wait for it")
-        quarantined = _quarantined_runs(connection, account, stream)
-        lease = Lease(run_id=run_id, epoch=opened[0], account=account, stream=stream, quarantined_runs=quarantined)
+        lease = Lease(run_id=run_id, epoch=opened[0], account=account, stream=stream)
         page = Page(
             records=records, observed_at=entry.observed_at, next_cursor=dict(DONE), calls=0, retries=0, late=True
         )
@@ -274,15 +273,6 @@ def _land(connection: Connection, platforms: Mapping[str, Platform], entry: Entr
             raise ContractBroken("nothing of it can be stored", f"look with `quarantine show {entry.quarantine_id}`")
         ledger.complete(connection, lease)
     return Replayed(quarantine_id=entry.quarantine_id, run_id=run_id, stored=stored, unchanged=unchanged)
-
-
-def _quarantined_runs(connection: Connection, account: Account, stream: Stream) -> tuple[str, ...]:
-    rows = connection.execute(
-        "select run_id::text from ops.extract_runs where gate = 'quarantined' and platform = %s "
-        "and business_id = %s and account_id = %s and stream = %s",
-        (account.platform, account.business_id, account.account_id, stream.full_name),
-    )
-    return tuple(row[0] for row in rows)
 
 
 def _owner(connection: Connection, platforms: Mapping[str, Platform], entry: Entry) -> tuple[Stream, Account]:

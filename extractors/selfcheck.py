@@ -1,7 +1,7 @@
-"""What `migrate` built is still there: a constraint or index dropped by hand is named before its absence does harm.
+"""What `migrate` built is still there: what was dropped by hand is named before its absence does harm.
 
-`migrate` writes down every constraint and index of `raw` and `ops`; the next `migrate` and every run compare with that.
-Partitions come and go and are left out; what they must have stands at their parent.
+`migrate` writes down every constraint, index and trigger of `raw` and `ops`; the next `migrate` and every run compare
+with that. Partitions come and go and are left out; what they must have stands at their parent.
 """
 
 from __future__ import annotations
@@ -26,6 +26,13 @@ inner join pg_class as relation on relation.oid = one.indrelid
 inner join pg_class as held on held.oid = one.indexrelid
 inner join pg_namespace as space on space.oid = relation.relnamespace
 where space.nspname in ('raw', 'ops') and not relation.relispartition and one.indisvalid
+union
+select format('%I.%I', space.nspname, relation.relname), fires.tgname::text
+from pg_trigger as fires
+inner join pg_class as relation on relation.oid = fires.tgrelid
+inner join pg_namespace as space on space.oid = relation.relnamespace
+where space.nspname in ('raw', 'ops') and not relation.relispartition and not fires.tgisinternal
+    and fires.tgenabled = 'O'
 """
 
 MISSING = f"""

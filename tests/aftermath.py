@@ -90,11 +90,42 @@ def repeated_versions(environment: Mapping[str, str], stream: str) -> int:
         return int(row[0]) if row else 0
 
 
+def assert_last_versions(environment: Mapping[str, str]) -> None:
+    """What new records are compared with is, for every stream, each record's newest row in raw that was not refused."""
+    with closing(Settings.from_environment(environment).warehouse.connect()) as connection:
+        for stream in streams():
+            tables = {"last": sql.Identifier("last_versions", stream.full_name)}
+            tables["table"] = sql.Identifier("raw", stream.full_name)
+            wrong = connection.execute(sql.SQL(LAST_VERSIONS).format(**tables)).fetchall()
+            assert not wrong, f"the last versions of {stream.full_name} do not agree with raw: {wrong[:3]}"
+
+
+LAST_VERSIONS = """
+with kept as (
+    select business_id, account_id, record_key, observed_at, payload_hash
+    from {last}
+),
+
+newest as (
+    select distinct on (business_id, account_id, record_key)
+        business_id, account_id, record_key, observed_at, payload_hash
+    from {table}
+    where run_id not in (select run_id from ops.extract_runs where gate = 'quarantined')
+    order by business_id, account_id, record_key, observed_at desc
+)
+
+(select 'lost', * from newest except select 'lost', * from kept)
+union all
+(select 'stale', * from kept except select 'stale', * from newest)
+"""
+
+
 def assert_ledger_explains(environment: Mapping[str, str], *, failed: Mapping[str, str] | None = None) -> None:
     """The ledger's counters add up to the tables, no run is left open, and each failure says who, what and what to do.
 
     `failed`: the error class expected of each stream whose last run failed; every other last run is complete.
     """
+    assert_last_versions(environment)
     with closing(Settings.from_environment(environment).warehouse.connect()) as connection:
         for stream in streams():
             counted = sql.SQL("select count(*) from {}").format(sql.Identifier("raw", stream.full_name))

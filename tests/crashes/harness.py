@@ -26,6 +26,7 @@ from local import postgres
 from simulator.limits import Limits, Rolling
 from simulator.server import Simulator
 from simulator.world import World, build_world
+from tests.aftermath import LAST_VERSIONS
 from tests.crashes.runner import COMPLETE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -225,7 +226,7 @@ class Lane:
     @property
     def landing(self) -> list[int]:
         """The failpoints just before rows are sent: one or more per page."""
-        return self.at('before Cursor.execute insert into "raw"')
+        return self.at("before Cursor.execute with changed as")
 
     def at(self, words: str) -> list[int]:
         """The failpoints whose names begin so."""
@@ -267,6 +268,9 @@ class Lane:
     def outcome(self) -> Outcome:
         """Read what is there."""
         rows = self.sql(f"select record_key, encode(payload_hash, 'hex') from raw.{self.target.table}")
+        if self.loader == "extract":
+            compared = LAST_VERSIONS.format(table=f"raw.{self.target.table}", last=f"last_versions.{self.target.table}")
+            assert self.sql(compared) == [], "the last versions do not agree with raw"
         names = ("state", "pages", "listed", "stored", "unchanged", "quarantined")
         columns = ", ".join(names)
         of = (self.target.table,)
