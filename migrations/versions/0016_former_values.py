@@ -1,12 +1,12 @@
 """What the ledger said before it said something else, so that the warehouse can be rebuilt as known at an instant.
 
-Revision: 0016, after 0014.
+Revision: 0016, after 0015.
 """
 
 from alembic import op
 
 revision = "0016"
-down_revision = "0014"
+down_revision = "0015"
 
 TABLES = """
 create table ops.former_values (
