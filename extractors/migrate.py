@@ -96,7 +96,7 @@ def _create(connection: sqlalchemy.Connection, name: str) -> None:
     connection.execute(sqlalchemy.text(RAW_TABLE.format(name=name)))
     connection.execute(sqlalchemy.text(RAW_INDEX.format(name=name)))
     connection.execute(sqlalchemy.text(LAST_VERSIONS.format(name=name)))
-    if not connection.execute(sqlalchemy.text(FOLLOWED.format(name=name))).scalar_one():
+    if not connection.execute(sqlalchemy.text(FOLLOWED.format(name=name))).scalar():
         connection.execute(sqlalchemy.text(FOLLOW.format(name=name)))
 
 
