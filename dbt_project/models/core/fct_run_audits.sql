@@ -2,6 +2,7 @@
     unique_key='run_id',
     incremental_strategy='delete+insert',
     pre_hook="{{ claim_audits() }}",
+    post_hook="{{ ensure_index(['run_id'], where='unexplained <> 0') }}",
 ) }}
 -- depends_on: {{ ref('loaded_runs') }}
 
