@@ -27,6 +27,8 @@ def taken_in(environment: Environment, run_id: object) -> set[str]:
 def test_a_run_that_passed_in_a_long_transaction_is_taken_in_when_it_ends(copy: Environment, dbt: Dbt) -> None:
     with connect(copy) as connection, connect(copy) as slow:
         waiting = land(connection, TWITTER, "posts", posted("c-slow"), gate="pending")
+        # Our own sessions may not sit in a transaction for so long; others may.
+        slow.execute("set idle_in_transaction_session_timeout = 0")
         slow.autocommit = False
         slow.execute(PASS, (waiting,))
         # Begun later and ended sooner: what a mark by the newest run would leave behind.
