@@ -61,6 +61,17 @@ cross join generate_series(%(since)s::timestamptz, %(until)s::timestamptz, inter
 where business_id <= %(businesses)s
 """
 
+# What the ledger says of runs: everything listed was new. Reconciliation compares it with what came to the marts.
+COUNTED = """
+update ops.extract_runs as runs
+set listed = counted.records, stored = counted.records
+from (
+    select run_id, count(*) as records from raw.{stream}
+    where observed_at >= %(since)s - interval '1 day' group by run_id
+) as counted
+where runs.run_id = counted.run_id and runs.started_at >= %(since)s
+"""
+
 # As many rows as `readings` has; sorted by time, as they would have come.
 ROWS = """
 insert into raw.{stream}
@@ -200,6 +211,7 @@ def fill(connection: psycopg.Connection, posts: int) -> None:
     for statement in _rows(ALL_READINGS, FIRST_READINGS):
         connection.execute(statement.encode())
     _profiles(connection, span)
+    _count(connection, span)
     connection.execute("vacuum analyze")
 
 
@@ -222,6 +234,7 @@ def add_day(connection: psycopg.Connection, day: Day) -> None:
     for statement in _rows(known, new):
         connection.execute(statement.encode())
     _profiles(connection, span)
+    _count(connection, span)
 
 
 def _rows(readings: str, first: str) -> Iterator[str]:
@@ -234,3 +247,8 @@ def _rows(readings: str, first: str) -> Iterator[str]:
 def _profiles(connection: psycopg.Connection, span: dict[str, object]) -> None:
     for platform, (what, payload) in PROFILE_PAYLOADS.items():
         connection.execute(PROFILES.format(platform=platform, what=what, payload=payload).encode(), span)
+
+
+def _count(connection: psycopg.Connection, span: dict[str, object]) -> None:
+    for stream in (*PAYLOADS, *(f"{platform}__profile" for platform in PROFILE_PAYLOADS)):
+        connection.execute(COUNTED.format(stream=stream).encode(), {"since": span["since"]})

@@ -63,15 +63,13 @@
 {%- endmacro %}
 
 
-{# Joins to every curve its values at the ages: columns age_hours, value, is_interpolated. #}
-{% macro with_each_age(relation) -%}
-    cross join lateral (
-        values
-            {%- for age, hours in compared_ages() %}
-            ({{ hours }}, {{ relation }}.value_{{ age }}, {{ relation }}.is_interpolated_{{ age }})
-            {%- if not loop.last %},{% endif %}
-            {%- endfor %}
-    ) as ages (age_hours, value, is_interpolated)
+{# Of a curve, the value at one of the ages. #}
+{% macro value_of_age(relation, hours) -%}
+    case {{ hours }}
+        {%- for age, each in compared_ages() %}
+            when {{ each }} then {{ relation }}.value_{{ age }}
+        {%- endfor %}
+    end
 {%- endmacro %}
 
 

@@ -6,50 +6,39 @@
 {# Pre-hook: claim the runs that are to be audited in this build. #}
 {% macro claim_audits() %}
     {%- if execute and not flags.EMPTY -%}
-        {%- if not continues() %}
-            delete from {{ ref('loaded_runs') }} where table_name = '{{ this.identifier }}';
-            {%- if is_incremental() %}
-                delete from {{ this }};
-            {%- endif %}
-        {%- else %}
+        {{ forget_claims() }}
+        {%- if continues() %}
             delete from {{ ref('loaded_runs') }} as loaded
             using {{ this }} as audits
             where
                 loaded.table_name = '{{ this.identifier }}'
                 and audits.run_id = loaded.run_id
-                and audits.unexplained > 0;
+                and audits.unexplained <> 0;
+            delete from {{ relation_of('claimed_until') }}
+            where
+                table_name = '{{ this.identifier }}'
+                and exists (select 1 from {{ this }} as audits where audits.unexplained <> 0);
         {%- endif %}
-        insert into {{ ref('loaded_runs') }} (table_name, run_id, invocation_id, loaded_at)
-        select
-            '{{ this.identifier }}',
-            runs.run_id,
-            '{{ invocation_id }}',
-            clock_timestamp()
-        from {{ known_runs(in_hook=true) }} as runs
-        where
-            runs.gate = 'passed'
-            and runs.state <> 'running'
-            and not exists (
-                select 1
-                from {{ ref('loaded_runs') }} as loaded
-                where loaded.table_name = '{{ this.identifier }}' and loaded.run_id = runs.run_id
-            )
-            and not exists (
+        {%- set ready -%}
+            not exists (
                 select 1
                 from (values {{ takers() }}) as takers (table_name, stream)
                 where
-                    takers.stream = split_part(runs.stream, '__', 2)
+                    takers.stream = waiting.stream
                     and not exists (
                         select 1
-                        from {{ ref('loaded_runs') }} as loaded
-                        where loaded.table_name = takers.table_name and loaded.run_id = runs.run_id
+                        from {{ ref('loaded_runs') }} as below
+                        where below.table_name = takers.table_name and below.run_id = waiting.run_id
                     )
             )
+        {%- endset -%}
+        {{ claim_sql("runs.state <> 'running'", ready, anew_by_epoch=false) }}
     {%- endif -%}
 {% endmacro %}
 
 
-{# Which core table takes which stream, as rows of a values list: read from the pre-hooks of the models themselves. #}
+{# Which core table takes which stream, as rows of a values list: read from the pre-hooks of the models themselves;
+   not those that come `after` others. #}
 {% macro takers() -%}
     {%- set rows = [] -%}
     {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.package_name == project_name -%}

@@ -3,6 +3,7 @@
     incremental_strategy='delete+insert',
     pre_hook="{{ claim_runs(['posts', 'post_metrics']) }}",
     indexes=[{'columns': ['business_id', 'platform', 'account_id', 'looked_at']}],
+    post_hook="{{ ensure_index(['business_id', 'platform', 'account_id', 'ended_at']) }}",
 ) }}
 -- depends_on: {{ ref('loaded_runs') }}
 {#- Longer lists may have been cut by the platform's reach (docs/adr/0014-tombstones.md). #}

@@ -1,7 +1,10 @@
 {{ config(
-    unique_key='post_key',
-    incremental_strategy='delete+insert',
-    pre_hook="{{ claim_followed({'dim_posts': ['posts'], 'fct_post_snapshots': ['posts', 'post_metrics']}) }}",
+    unique_key=['post_key', 'activity_date'],
+    incremental_strategy='sync_parts',
+    pre_hook="{{ claim_runs(['posts', 'post_metrics'], after={
+        'dim_posts': ['posts'],
+        'fct_post_snapshots': ['posts', 'post_metrics'],
+    }) }}",
     indexes=[{'columns': ['business_id', 'timezone']}],
 ) }}
 -- depends_on: {{ ref('loaded_runs') }}, {{ ref('int_posts_unioned') }}, {{ ref('int_post_metrics_unioned') }}

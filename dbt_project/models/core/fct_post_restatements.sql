@@ -1,11 +1,14 @@
 {{ config(
-    unique_key='post_key',
-    incremental_strategy='delete+insert',
-    pre_hook="{{ claim_followed({'dim_posts': ['posts'], 'fct_post_snapshots': ['posts', 'post_metrics']}) }}",
+    unique_key=['post_key', 'metric', 'observed_at'],
+    incremental_strategy='sync_parts',
+    pre_hook="{{ claim_runs(['posts', 'post_metrics'], after={
+        'dim_posts': ['posts'],
+        'fct_post_snapshots': ['posts', 'post_metrics'],
+    }) }}",
 ) }}
 -- depends_on: {{ ref('loaded_runs') }}, {{ ref('int_posts_unioned') }}, {{ ref('int_post_metrics_unioned') }}
 {#- A post that has fallen once has always fallen: whatever arrives in between, one of its steps leads down. So no post
-    leaves this table, which delete+insert would not notice. #}
+    leaves this table, which sync_parts would not notice. #}
 with
 {% if continues() %}
     touched as (

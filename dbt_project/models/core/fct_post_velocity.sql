@@ -1,7 +1,7 @@
 {{ config(
-    unique_key='post_key',
-    incremental_strategy='delete+insert',
-    pre_hook="{{ claim_followed({
+    unique_key=['post_key', 'metric'],
+    incremental_strategy='sync_parts',
+    pre_hook="{{ claim_runs(['posts', 'post_metrics'], after={
         'dim_posts': ['posts'],
         'fct_post_snapshots': ['posts', 'post_metrics'],
         'fct_looks': ['posts', 'post_metrics'],
@@ -12,12 +12,13 @@
 {#- Two monthly reads of everything: what is unchanged for longer is not looked for, or old posts would cost most. #}
 {%- set looked_for = "interval '62 days'" %}
 
-with looks as (
+-- Inlined, so that each look-up below finds its look by an index; many posts ask of the few that are fresh.
+with looks as not materialized (
     select * from {{ ref('fct_looks') }}
 ),
 
 {% if continues() %}
-    fresh as (
+    fresh as materialized (
         select * from looks
         where is_whole and run_id = any({{ claimed_runs() }})
     ),
@@ -36,7 +37,7 @@ with looks as (
     ),
 
     -- The look before that saw at least as much: what happened until then is told already.
-    followed as (
+    followed as materialized (
         select
             fresh.*,
             case

@@ -2,7 +2,11 @@
     unique_key='post_key',
     incremental_strategy='delete+insert',
     pre_hook="{{ forget_excluded_posts() }}",
-    post_hook="{{ ensure_index(['changed_at']) }}",
+    post_hook=[
+        "{{ ensure_index(['changed_at']) }}",
+        "{{ ensure_index(['business_id', 'published_date']) }}",
+        "{{ ensure_index(['account_id', 'content_type', 'published_at']) }}",
+    ],
 ) }}
 {%- set until = changed_until() if follows(ref('dim_posts')) else none %}
 

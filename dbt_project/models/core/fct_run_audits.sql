@@ -2,7 +2,10 @@
     unique_key='run_id',
     incremental_strategy='delete+insert',
     pre_hook="{{ claim_audits() }}",
-    post_hook="{{ keep_findings() }}",
+    post_hook=[
+        "{{ keep_findings() }}",
+        "{{ ensure_index(['run_id'], where='unexplained <> 0') }}",
+    ],
 ) }}
 -- depends_on: {{ ref('loaded_runs') }}
 

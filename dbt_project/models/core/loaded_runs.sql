@@ -1,6 +1,10 @@
-{{ config(incremental_strategy='append') }}
+{{ config(
+    incremental_strategy='append',
+    post_hook="{{ ensure_index(['invocation_id', 'table_name']) }}",
+) }}
+-- depends_on: {{ ref('claimed_until') }}
 
-{#- Written by the tables that take runs in (macros/arrivals.sql); this model only gives it its shape. -#}
+{# Written by the tables that take runs in (macros/arrivals.sql); this model only gives it its shape. #}
 with final as (
     select
         cast(null as text) as table_name,

@@ -7,11 +7,12 @@
 {%- set fewest_posts = 10 %}
 {%- set setting = 'business_id, platform, account_id, content_type, metric, age_hours' %}
 
-with posts as (
+-- Inlined, so that the newest posts of a setting are found by the index.
+with posts as not materialized (
     select * from {{ ref('fct_posts') }}
 ),
 
-curves as (
+curves as not materialized (
     select * from {{ ref('fct_post_velocity') }}
 ),
 
@@ -19,43 +20,73 @@ median_ranks as (
     select * from {{ ref('median_ranks') }}
 ),
 
-values_at_ages as (
+-- What of a post is judged: its value at the oldest age it has one for.
+measured as (
     select
         curves.post_key,
         curves.business_id,
         curves.platform,
         curves.account_id,
+        posts.post_id,
         posts.content_type,
-        curves.metric,
         posts.published_at,
-        ages.age_hours,
-        ages.value,
-        ages.is_interpolated,
-        ages.age_hours = coalesce(
+        curves.metric,
+        coalesce(
             {% for age, hours in compared_ages() | reverse %}
                 case when curves.value_{{ age }} is not null then {{ hours }} end{% if not loop.last %},{% endif %}
             {% endfor %}
-        ) as is_oldest_age
+        ) as age_hours,
+        coalesce(
+            {% for age, hours in compared_ages() | reverse %}
+                curves.value_{{ age }}{% if not loop.last %},{% endif %}
+            {% endfor %}
+        ) as value,
+        case
+            {% for age, hours in compared_ages() | reverse %}
+                when curves.value_{{ age }} is not null then curves.is_interpolated_{{ age }}
+            {% endfor %}
+        end as is_interpolated
     from curves
     inner join posts on curves.post_key = posts.post_key
-    {{ with_each_age('curves') }}
-    where ages.value is not null
 ),
 
-by_recency as (
+settings as (
+    select distinct {{ setting }}
+    from measured
+    where age_hours is not null
+),
+
+-- The last posts of each setting that have a value at its age, newest first: so many steps into the index.
+last_posts as (
     select
-        *,
-        row_number() over (partition by {{ setting }} order by published_at desc, post_key) as post_back
-    from values_at_ages
+        settings.*,
+        newest.post_key,
+        newest.value
+    from settings
+    cross join lateral (
+        select
+            posts.post_key,
+            {{ value_of_age('curves', 'settings.age_hours') }} as value
+        from posts
+        inner join curves on posts.post_key = curves.post_key
+        where
+            posts.business_id = settings.business_id
+            and posts.platform = settings.platform
+            and posts.account_id = settings.account_id
+            and posts.content_type = settings.content_type
+            and curves.metric = settings.metric
+            and {{ value_of_age('curves', 'settings.age_hours') }} is not null
+        order by posts.published_at desc, posts.post_key
+        limit {{ last_posts }}
+    ) as newest
 ),
 
--- The place of each of the last posts among them, by value.
+-- The place of each of them among them, by value.
 placed as (
     select
         *,
         row_number() over (partition by {{ setting }} order by value, post_key) as place
-    from by_recency
-    where post_back <= {{ last_posts }}
+    from last_posts
 ),
 
 references_at_ages as (
@@ -74,14 +105,13 @@ compared as (
         references_at_ages.sorted_values,
         placed.place,
         cast(references_at_ages.posts - case when placed.place is null then 0 else 1 end as integer) as n
-    from by_recency as measured
-    inner join references_at_ages using ({{ setting }})
+    from measured
+    left join references_at_ages using ({{ setting }})
     left join placed
         on
             measured.post_key = placed.post_key
             and measured.metric = placed.metric
             and measured.age_hours = placed.age_hours
-    where measured.is_oldest_age
 ),
 
 expected as (
@@ -106,35 +136,33 @@ judged as (
 
 final as (
     select
-        posts.business_id,
-        posts.platform,
-        posts.account_id,
-        posts.post_id,
-        curves.metric,
-        posts.content_type,
-        posts.published_at,
-        judged.age_hours,
-        judged.value,
-        judged.is_interpolated,
-        coalesce(judged.n, 0) as n,
-        case when judged.n >= {{ fewest_posts }} then trim_scale(judged.median) end as expected,
-        case when judged.n >= {{ fewest_posts }} then judged.median_low end as expected_low,
-        case when judged.n >= {{ fewest_posts }} then judged.median_high end as expected_high,
-        case when judged.not_judged_because is null then trim_scale(judged.value / judged.median) end as ratio,
+        business_id,
+        platform,
+        account_id,
+        post_id,
+        metric,
+        content_type,
+        published_at,
+        age_hours,
+        value,
+        is_interpolated,
+        coalesce(n, 0) as n,
+        case when n >= {{ fewest_posts }} then trim_scale(median) end as expected,
+        case when n >= {{ fewest_posts }} then median_low end as expected_low,
+        case when n >= {{ fewest_posts }} then median_high end as expected_high,
+        case when not_judged_because is null then trim_scale(value / median) end as ratio,
         case
-            when judged.not_judged_because is null then trim_scale(judged.value / nullif(judged.median_high, 0))
+            when not_judged_because is null then trim_scale(value / nullif(median_high, 0))
         end as ratio_low,
         case
-            when judged.not_judged_because is null and judged.median_low > 0
-                then trim_scale(judged.value / judged.median_low)
+            when not_judged_because is null and median_low > 0
+                then trim_scale(value / median_low)
         end as ratio_high,
         case
-            when judged.age_hours is null then 'not seen at an age to compare'
-            else judged.not_judged_because
+            when age_hours is null then 'not seen at an age to compare'
+            else not_judged_because
         end as not_judged_because
-    from curves
-    inner join posts on curves.post_key = posts.post_key
-    left join judged on curves.post_key = judged.post_key and curves.metric = judged.metric
+    from judged
 )
 
 select * from final

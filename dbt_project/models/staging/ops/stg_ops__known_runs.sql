@@ -31,6 +31,7 @@ final as (
         then_known.state,
         then_known.gate,
         then_known.lease_epoch,
+        then_known.changed_in,
         then_known.listed,
         then_known.stored,
         then_known.unchanged,
