@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import sqlalchemy
@@ -102,7 +102,4 @@ def _create(connection: sqlalchemy.Connection, name: str) -> None:
 
 def _own(connection: sqlalchemy.Connection) -> psycopg.Connection[Any]:
     """The same session as psycopg knows it, inside the same transaction."""
-    driven = connection.connection.driver_connection
-    if not isinstance(driven, psycopg.Connection):
-        raise AssertionError("the address names another driver than psycopg")
-    return driven
+    return cast("psycopg.Connection[Any]", connection.connection.driver_connection)
