@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
 from tests.warehouse.conftest import Dbt, Environment, connect, read
@@ -15,7 +18,7 @@ SOME_OF_CORE = ("run", "--select", "dim_posts", "fct_post_snapshots", "fct_post_
 PASS = b"update ops.extract_runs set gate = 'passed' where run_id = %s"
 
 
-def posted(key: str) -> dict[str, dict[str, object]]:
+def posted(key: str) -> dict[str, Mapping[str, Any]]:
     return {key: tweet(key, POSTED, public_metrics=public_metrics(1, 1, 1, 1, 1, 1))}
 
 
