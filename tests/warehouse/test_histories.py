@@ -34,7 +34,7 @@ LOOKS = {"fct_looks", "fct_post_velocity", "post_velocity", "post_over_performan
 #: Holds the name of the database.
 NAMES_THE_DATABASE = "_dbt_source_relation"
 #: Names made of the business's number.
-NAMED = {"business_id", "post_key", "account_key", "stream_key", "row_key", "id"}
+NAMED = {"business_id", "post_key", "account_key", "stream_key", "row_key", "restatement_id", "id"}
 
 Rows = dict[str, dict[int, list[str]]]
 
