@@ -14,7 +14,7 @@ ANEW = f"create or replace view {CANDIDATE} as "
 BROKEN = {
     "a note is NULL": "delete from core.metric_definitions where canonical_metric = 'impressions'",
     "a platform that nobody knows": "update core.dim_accounts set platform = 'myspace' where platform = 'twitter'",
-    "a row comes twice": ANEW + "{definition} union all {definition}",
+    "a row comes twice": ANEW + "({definition}) union all ({definition})",
     "a key is NULL": ANEW + "select {columns} from ({definition}) as each",
 }
 
