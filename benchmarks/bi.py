@@ -18,7 +18,7 @@ from benchmarks.measure import Figure, timed
 from extractors.settings import Settings
 
 ROLE = "bi_bench"
-BUSINESS = 7
+BUSINESS = 1
 ASKED, ASKED_OF_CORE = 100, 20
 QUERIES = {
     "posts of 90 days": "select * from {schema}.post_performance where business_id = %(business)s and platform ="
