@@ -20,8 +20,7 @@ keep for a short time only, such as what members wrote below a LinkedIn post; it
 the partitions of `raw` three months ahead, and moves rows that came while their month had none.
 
 **Red means**
-* `months`: rows came while their month had no partition, so nobody looked after the warehouse for months; nothing is
-  lost, and they are where they belong by now. Or another session held a table; tomorrow it is tried again.
+* `months`: rows came while their month had no partition; nothing is lost, the log says where they are by now.
 * `token_expiry`: a token came nearer to its end since yesterday, or no run can use one. The log has one line for each:
   which credential, when, what to do. The extractions go on until that day.
 
