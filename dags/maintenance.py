@@ -16,12 +16,11 @@ DOC = """
 
 `token_expiry` looks at every credential of an enabled account: 30 days before a refresh token ends, 14, 7 and 1 day
 before any token does, and once it is over. Each threshold is told once. `retention` deletes what a platform lets others
-keep for a short time only, such as what members wrote below a LinkedIn post; its log says how many rows. `months` makes
-the partitions of `raw` three months ahead, and moves rows that came while their month had none.
+keep for a short time only, such as what members wrote below a LinkedIn post; its log says how many rows. It makes the
+partitions of `raw` three months ahead, and moves rows that came while their month had none.
 
 **Red means**
-* `months`: rows came while their month had no partition, so nobody looked after the warehouse for months; nothing is
-  lost, and they are where they belong by now. Or another session held a table; tomorrow it is tried again.
+* `retention`: rows came while their month had no partition; nothing is lost, the log says where they are by now.
 * `token_expiry`: a token came nearer to its end since yesterday, or no run can use one. The log has one line for each:
   which credential, when, what to do. The extractions go on until that day.
 
@@ -56,26 +55,16 @@ with DAG(
 
     @task
     def retention() -> None:
-        """Delete what may be kept no longer."""
+        """Delete what may be kept no longer, and make the months to come."""
+        from extractors.partitions import tend
         from extractors.retention import purge
 
         with airflow_outcomes():
-            lines = purge(settings())
+            lines, strays = purge(settings()), tend(settings())
         for line in lines:
             log.info(line)
-
-    @task
-    def months() -> None:
-        """Make the partitions to come; rows that found none are told of by a failure, as tokens are."""
-        from extractors.partitions import tend
-
-        with airflow_outcomes():
-            lines = tend(settings())
-        for line in lines:
-            log.warning(line)
-        if lines:
-            raise AirflowFailException("; ".join(lines))
+        if strays:
+            raise AirflowFailException("; ".join(strays))
 
     token_expiry()
     retention()
-    months()
