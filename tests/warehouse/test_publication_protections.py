@@ -7,7 +7,7 @@ import threading
 import psycopg
 import pytest
 
-from tests.warehouse.conftest import Environment, connect, read
+from tests.warehouse.conftest import Dbt, Environment, connect, read
 from tests.warehouse.test_publication_faults import change, published, refused, state, until
 
 pytestmark = pytest.mark.slow
@@ -89,3 +89,13 @@ def test_a_view_of_somebody_else_on_a_mart_is_not_dropped_with_it(copy: Environm
     with connect(copy) as connection:
         connection.execute("drop view public.somebody_else_s")
     published(copy, publication)
+
+
+def test_a_build_for_its_audits_alone_publishes_nothing(copy: Environment, dbt: Dbt) -> None:
+    before = state(copy)
+    with connect(copy) as connection:
+        connection.execute("update core.dim_posts set text = 'changed' where post_id = '101'")
+    only_audits = ("--exclude-resource-type", "unit_test", "--vars", "publish: false")
+    done = dbt(copy, "build", "--select", "publish", *only_audits)
+    assert "nothing was published, because only the audits were asked for" in done.stdout
+    assert state(copy) == before
