@@ -26,7 +26,7 @@ OF_FOLLOWERS = {
     "page_daily_unfollows_unique", "account", "follows_and_unfollows",
 }  # fmt: skip
 DAILY = {"profile", "account_daily"}
-FOLLOWED = {"posts", "post_metrics", "audience"} | DAILY
+FOLLOWED = {"posts", "post_metrics", "audience", "stories"} | DAILY
 #: The metrics that a platform tells in a stream of its own.
 APART = {"linkedin": METRICS, "twitter": ("clicks",), "instagram": ("watch_time_seconds",), "facebook": ()}
 SUMMED = tuple(name for name in METRICS if name != "reach")
@@ -100,7 +100,7 @@ class Records:
         if stream in DAILY:
             return "in_mart" if row["record_key"].split(":")[1] in OF_FOLLOWERS else "core_only"
         is_newest = self.newest[row["stream"], row["account_id"], row["record_key"]] == row["observed_at"]
-        if stream == "audience":
+        if stream in {"audience", "stories"}:
             return "in_mart" if is_newest else "superseded"
         if stream == "post_metrics" and not self.told(row):
             return "tells_nothing"

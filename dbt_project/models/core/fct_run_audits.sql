@@ -177,6 +177,31 @@ audiences as (
     {% endif %}
 ),
 
+stories as (
+    select
+        arrived.run_id,
+        'stories' as stream,
+        arrived.post_id as record_key,
+        arrived.observed_at,
+        kept.story_key is not null as is_in_core,
+        case
+            when kept.story_key is null then 'missing_in_core'
+            -- Its description is of one look, its numbers may be of an earlier one.
+            when arrived.observed_at in (kept.observed_at, kept.metrics_observed_at) then 'in_mart'
+            when arrived.observed_at < kept.observed_at then 'superseded'
+            else 'missing_in_mart'
+        end as fate
+    from {{ ref('stg_instagram__stories') }} as arrived
+    left join {{ ref('fct_stories') }} as kept
+        on
+            arrived.business_id = kept.business_id
+            and arrived.account_id = kept.account_id
+            and arrived.post_id = kept.post_id
+    {% if continues() %}
+        where arrived.run_id = any({{ claimed_runs() }})
+    {% endif %}
+),
+
 followed as (
     select * from posts
     union all
@@ -185,6 +210,8 @@ followed as (
     select * from account_days
     union all
     select * from audiences
+    union all
+    select * from stories
 ),
 
 -- Every staged record has exactly one fate.
@@ -196,6 +223,7 @@ judged as (
             followed.fate,
             case split_part(staged.stream, '__', 2)
                 when 'posts' then 'missing_in_core'
+                when 'stories' then 'missing_in_core'
                 when 'profile' then 'undated'
                 when 'account_daily' then 'undated'
                 when 'audience' then 'tells_nothing'
