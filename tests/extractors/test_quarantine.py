@@ -36,8 +36,13 @@ from tests.extractors.test_command_line import Command, contents, one_line
 
 Connection = psycopg.Connection[Any]
 #: The gate compares with the real clock.
-NOW = datetime.now(UTC)
 USER = {"id": "", "name": "Åse", "username": "ase", "public_metrics": {"followers_count": 7, "tweet_count": 1}}
+
+
+@pytest.fixture
+def now() -> datetime:
+    """When the test begins: what is read must not be older than its run by an hour."""
+    return datetime.now(UTC)
 
 
 @pytest.fixture
@@ -68,10 +73,10 @@ Keep = Callable[..., int]
 
 
 @pytest.fixture
-def keep(opened: ledger.Opened, connection: Connection) -> Keep:
+def keep(opened: ledger.Opened, connection: Connection, now: datetime) -> Keep:
     """Put bytes into the quarantine and give the entry's number; the run that did so has failed."""
 
-    def run(body: bytes, *, detail: str = "odd", key: str | None = None, at: datetime = NOW) -> int:
+    def run(body: bytes, *, detail: str = "odd", key: str | None = None, at: datetime = now) -> int:
         error = ContractBroken(detail, "look")
         quarantine(connection, opened.lease, key, error, body, at)
         ledger.fail(connection, opened.lease, error, calls=0, retries=0)
@@ -96,13 +101,13 @@ def test_an_empty_quarantine_says_so(command: Command):
     assert command("quarantine", "replay", "--all-open") == (0, "No entry is open.\n", "")
 
 
-def test_an_entry_is_one_line_and_no_terminal_obeys_it(command: Command, keep: Keep):
+def test_an_entry_is_one_line_and_no_terminal_obeys_it(command: Command, keep: Keep, now: datetime):
     body = b'{"a": "\x1b[2J\x07\xff", "b": "\xe2\x80\xae\xc3\xa9\xc2\x9b"}\r\n'
     number = keep(body, detail="first\nsecond \x1b]0;owned\x07", key="a\tb")
     status, output, _ = command("quarantine", "list")
     assert status == 0
     line = one_line(output)
-    assert line.startswith(f"{number}  {NOW:%Y-%m-%d %H:%M:%S}")
+    assert line.startswith(f"{number}  {now:%Y-%m-%d %H:%M:%S}")
     assert "twitter__profile" in line
     assert f"{len(body)} bytes" in line
     status, shown, _ = command("quarantine", "show", str(number))
@@ -125,13 +130,17 @@ def test_the_list_is_narrowed_by_platform_and_business(command: Command, keep: K
 
 
 def test_a_replay_lands_once_passes_the_gate_and_moves_no_watermark(
-    command: Command, keep: Keep, connection: Connection, opened: ledger.Opened
+    command: Command,
+    keep: Keep,
+    connection: Connection,
+    opened: ledger.Opened,
+    now: datetime,
 ):
     number = keep(answer(opened))
     status, output, errors = command("quarantine", "replay", str(number))
     assert (status, errors) == (0, "")
     assert f"{number} resolved by run" in one_line(output)
-    assert landed(connection) == [(NOW, "Åse")]
+    assert landed(connection) == [(now, "Åse")]
     row = connection.execute(
         "select resolved_by = raw.run_id::text, run.gate, run.run_id <> entry.run_id from ops.quarantine as entry, "
         "raw.twitter__profile as raw inner join ops.extract_runs as run using (run_id)"
@@ -179,18 +188,22 @@ def test_what_still_cannot_be_read_stays_open_and_the_rest_lands(
 
 
 def test_an_old_answer_lands_behind_the_newer_version(
-    command: Command, keep: Keep, connection: Connection, opened: ledger.Opened
+    command: Command,
+    keep: Keep,
+    connection: Connection,
+    opened: ledger.Opened,
+    now: datetime,
 ):
     account = opened.lease.account
     newer = Record(f"{account.account_id}:user:2026-11-21", parse(answer(opened, name="New"))["data"][0])
-    earlier = NOW - timedelta(minutes=30)
+    earlier = now - timedelta(minutes=30)
     land(
         connection,
         opened.lease,
-        Page(records=[newer], observed_at=NOW, next_cursor={"read": None}, calls=1, retries=0),
+        Page(records=[newer], observed_at=now, next_cursor={"read": None}, calls=1, retries=0),
     )
     assert command("quarantine", "replay", str(keep(answer(opened, name="Old"), at=earlier)))[0] == 0
-    assert landed(connection) == [(earlier, "Old"), (NOW, "New")]
+    assert landed(connection) == [(earlier, "Old"), (now, "New")]
 
 
 def test_rows_that_the_gate_refuses_leave_their_entry_open(
@@ -205,7 +218,10 @@ def test_rows_that_the_gate_refuses_leave_their_entry_open(
 
 
 def test_a_record_that_jsonb_cannot_hold_is_kept_and_its_page_lands(
-    command: Command, connection: Connection, opened: ledger.Opened
+    command: Command,
+    connection: Connection,
+    opened: ledger.Opened,
+    now: datetime,
 ):
     records = [
         Record("fine", {"id": "fine", "name": "ok"}),
@@ -213,7 +229,7 @@ def test_a_record_that_jsonb_cannot_hold_is_kept_and_its_page_lands(
         Record("long" * 500, {"id": "long"}),
         Record("alike", parse(rb'{"a\u0000": 1.10, "a\ud800": 2}')),
     ]
-    page = Page(records=records, observed_at=NOW, next_cursor={"read": None}, calls=1, retries=0)
+    page = Page(records=records, observed_at=now, next_cursor={"read": None}, calls=1, retries=0)
     assert land(connection, opened.lease, page) == 1
     counted = connection.execute("select listed, stored, unchanged, quarantined from ops.extract_runs").fetchone()
     assert counted == (4, 1, 0, 3)
@@ -226,9 +242,11 @@ def test_a_record_that_jsonb_cannot_hold_is_kept_and_its_page_lands(
     assert output.count("nothing of it can be stored") == 2, output
 
 
-def test_a_mended_record_is_a_note_and_is_not_replayed(command: Command, connection: Connection, opened: ledger.Opened):
+def test_a_mended_record_is_a_note_and_is_not_replayed(
+    command: Command, connection: Connection, opened: ledger.Opened, now: datetime
+):
     record = Record("odd", parse(rb'{"id": "odd", "text": "a\u0000b", "n": 0.10}'))
-    page = Page(records=[record], observed_at=NOW, next_cursor={"read": None}, calls=1, retries=0)
+    page = Page(records=[record], observed_at=now, next_cursor={"read": None}, calls=1, retries=0)
     land(connection, opened.lease, page)
     assert "  note  " in one_line(command("quarantine", "list")[1])
     number, body = connection.execute("select quarantine_id, body from ops.quarantine").fetchone()
@@ -240,12 +258,15 @@ def test_a_mended_record_is_a_note_and_is_not_replayed(command: Command, connect
 
 
 def test_an_answer_that_two_lists_could_have_brought_asks_for_its_name(
-    command: Command, connection: Connection, environment: dict[str, str]
+    command: Command,
+    connection: Connection,
+    environment: dict[str, str],
+    now: datetime,
 ):
     account = enabled_accounts(connection, ["linkedin"], None)[0]
     stream = PLATFORMS["linkedin"].stream("profile")
     opened = ledger.open_run(connection, account, stream, as_of=ANCHOR, since=None, until=ANCHOR)
-    quarantine(connection, opened.lease, None, ContractBroken("odd", "look"), b'{"firstDegreeSize": 5}', NOW)
+    quarantine(connection, opened.lease, None, ContractBroken("odd", "look"), b'{"firstDegreeSize": 5}', now)
     ledger.complete(connection, opened.lease)
     status, output, _ = command("quarantine", "replay", "--all-open")
     assert status == 1
@@ -256,9 +277,12 @@ def test_an_answer_that_two_lists_could_have_brought_asks_for_its_name(
 
 
 def test_a_replay_waits_for_a_run_that_is_reading_the_stream(
-    command: Command, connection: Connection, opened: ledger.Opened
+    command: Command,
+    connection: Connection,
+    opened: ledger.Opened,
+    now: datetime,
 ):
-    quarantine(connection, opened.lease, None, ContractBroken("odd", "look"), answer(opened), NOW)
+    quarantine(connection, opened.lease, None, ContractBroken("odd", "look"), answer(opened), now)
     status, output, _ = command("quarantine", "replay", "--all-open")
     assert status == 1
     assert "read by another process" in one_line(output)
