@@ -179,3 +179,16 @@
             and runs.gate = {{ kept ~ '.gate' if 'gate' in model.columns else "'passed'" }}
     )
 {%- endmacro %}
+
+
+{# What an audit shows: what it `found`; in a rebuild what it had found then, and only the rest as found now. #}
+{% macro findings(found) -%}
+    {%- if looks_back() -%}
+        {{ as_found_then() }}
+        union all
+        select * from {{ found }}
+        where run_id not in (select kept.run_id from ({{ as_found_then() }}) as kept)
+    {%- else -%}
+        select * from {{ found }}
+    {%- endif -%}
+{%- endmacro %}

@@ -327,14 +327,7 @@ found as (
 ),
 
 final as (
-    {% if looks_back() %}
-        {{ as_found_then() }}
-        union all
-        select * from found
-        where run_id not in (select kept.run_id from ({{ as_found_then() }}) as kept)
-    {% else %}
-        select * from found
-    {% endif %}
+    {{ findings('found') }}
 )
 
 select * from final
