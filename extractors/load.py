@@ -227,7 +227,8 @@ def _insert_changed(
         "observed_at": page.observed_at,
     }
     with connection.pipeline():
-        connection.execute(versions.HOLD, values)
+        # Whoever settles last versions waits for the page that is being written, and the next page for him.
+        connection.execute(ENABLED, values)
         for start in range(0, len(records), SLICE):
             landings, refused = _storable(records[start : start + SLICE], lease.stream.volatile)
             landed.inserts.append(connection.execute(statement, values | _arrays(landings)))

@@ -83,8 +83,8 @@ class Month:
         return f"{self.year:04}_{self.number:02}"
 
 
-def prepare(connection: Connection, names: Sequence[str]) -> list[str]:
-    """Make the default partition and those of the coming months, where they are not there; return what was made.
+def prepare(connection: Connection, names: Sequence[str]) -> None:
+    """Make the default partition and those of the coming months, where they are not there.
 
     `names`: tables of the schema raw. Belongs into one transaction with what creates them.
     """
@@ -93,7 +93,8 @@ def prepare(connection: Connection, names: Sequence[str]) -> list[str]:
         if (name, f"{name}_default") not in known:
             parts = {"partition": _partition(name, "default"), "table": sql.Identifier("raw", name)}
             connection.execute(sql.SQL(DEFAULT).format(**parts))
-    return [_make(connection, name, month) for name, month in list(_missing(connection, names))]
+    for name, month in list(_missing(connection, names)):
+        _make_and_move(connection, name, month)
 
 
 def tend(settings: Settings) -> list[str]:
@@ -162,11 +163,6 @@ def _missing(connection: Connection, names: Iterable[str]) -> Iterator[tuple[str
 def _known(connection: Connection, names: list[str]) -> dict[tuple[str, str], datetime | None]:
     """Every partition of tables, with the end of what it holds; the default one has none."""
     return {(row[0], row[1]): row[2] for row in connection.execute(PARTITIONS, (names,))}
-
-
-def _make(connection: Connection, name: str, month: Month) -> str:
-    _make_and_move(connection, name, month)
-    return f"{SCHEMA}.{name}_{month}"
 
 
 def _make_and_move(connection: Connection, name: str, month: Month) -> int:

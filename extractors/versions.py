@@ -10,13 +10,6 @@ from functools import cache
 
 from psycopg import sql
 
-# Whoever settles last versions waits for the page that is being written, and the next page for him.
-HOLD = """
-select from ops.accounts
-where business_id = %(business_id)s and platform = %(platform)s and account_id = %(account_id)s
-for share
-"""
-
 INSERT_CHANGED = sql.SQL(
     """
 with changed as materialized (
