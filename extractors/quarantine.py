@@ -24,13 +24,14 @@ from extractors.errors import (
     Mended,
     PipelineError,
 )
-from extractors.load import Lease, Page, Unstorable, land
+from extractors.load import Lease, Page, land
 from extractors.redaction import printable
 from extractors.registry import PLATFORMS
 from extractors.settings import Settings
 from extractors.shape import foreseen
 from extractors.spec import Account, Platform, Read, Record, Scope, Stream, Unread
 from extractors.steps import DONE
+from extractors.store import Unstorable
 from extractors.strict_json import NotStrictJson, parse
 
 Connection = psycopg.Connection[Any]

@@ -22,8 +22,10 @@ REPLACEMENT = "\ufffd"
 MAX_DIGITS = 1_000
 HEADROOM = 150
 # The encoder written in C knows no Decimal: its digits pass as a text that no body can guess, and are unquoted after.
-_MARK = secrets.token_hex(16)
-_MARKED = re.compile(f'"{_MARK}([^"]+)"')
+# It begins with a character that is escaped: a text without a backslash, found fastest of all, holds no mark.
+_GUESS = secrets.token_hex(16)
+_MARK = f"\x01{_GUESS}"
+_MARKED = re.compile(rf'"\\u0001{_GUESS}([^"]+)"')
 
 
 class NotStrictJson(ValueError):
@@ -146,7 +148,7 @@ def _encoded(payload: dict[str, Any]) -> bytes | None:
         encoded = canonical(payload).encode()
     except UnicodeEncodeError:
         return None
-    return None if rb"\u0000" in encoded else encoded
+    return None if b"\\" in encoded and rb"\u0000" in encoded else encoded
 
 
 def _marked(value: Any) -> str:
@@ -156,7 +158,7 @@ def _marked(value: Any) -> str:
 
 
 def _unmarked(text: str) -> str:
-    return _MARKED.sub(r"\1", text) if _MARK in text else text
+    return _MARKED.sub(r"\1", text) if "\\" in text and _GUESS in text else text
 
 
 # One encoder for all records: building it anew would cost as much as a small record.

@@ -159,7 +159,7 @@ def _stops(asked: argparse.Namespace, score: Score, directory: Path, platforms: 
 def _zombies(score: Score, lane: Lane) -> None:
     other = Nursery()
     pages = lane.landing if lane.target == POSTS else lane.landing[:1]
-    frozen = [number for page in pages for number in range(page - 2, page + 6)]
+    frozen = [number for page in pages for number in range(page - 2, page + 20, 3)]
     for number in frozen:
         seen = zombie(lane, other, number, patience=3.0)
         score.note("zombies", seen.verdict)

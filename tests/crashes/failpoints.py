@@ -13,9 +13,13 @@ Point = Callable[[str], None]
 
 
 def install(point: Point) -> None:
-    """Call `point` with a name before and after every statement, pipeline, begin, commit and rollback of a process."""
+    """Call `point` with a name before and after every statement, pipeline, begin, commit and rollback of a process.
+
+    Of a `copy` also before and after it begins, each of its blocks, and its end.
+    """
     for kind, names in (
         (psycopg.Cursor, ("execute", "executemany")),
+        (psycopg.Copy, ("__enter__", "write", "__exit__")),
         (psycopg.Connection, ("commit", "rollback")),
         (psycopg.Pipeline, ("__enter__", "__exit__")),
         (Transaction, ("__enter__", "__exit__")),
@@ -27,7 +31,7 @@ def install(point: Point) -> None:
 def _around(method: Callable[..., Any], name: str, point: Point) -> Callable[..., Any]:
     @wraps(method)
     def wrapped(self: Any, *arguments: Any, **named: Any) -> Any:
-        said = f"{name} {_words(arguments)}"
+        said = f"{name} {_words(arguments)}" if name.startswith("Cursor") else name
         point(f"before {said}")
         result = method(self, *arguments, **named)
         point(f"after {said}")

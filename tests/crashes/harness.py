@@ -225,12 +225,16 @@ class Lane:
 
     @property
     def landing(self) -> list[int]:
-        """The failpoints just before rows are sent: one or more per page."""
-        return self.at("before Cursor.execute with changed as")
+        """The failpoints just before rows are sent: one per page that has any, or more."""
+        return self.at("before Copy.__enter__")
 
     def at(self, words: str) -> list[int]:
         """The failpoints whose names begin so."""
         return [number for number, name in enumerate(self.points, 1) if name.startswith(words)]
+
+    def behind(self, number: int, words: str) -> int:
+        """The next failpoint after another whose name begins so."""
+        return next(each for each in self.at(words) if each > number)
 
     def run(self, **asked: Any) -> Ended:
         """Make one attempt and wait for its end."""

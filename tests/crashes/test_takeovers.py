@@ -35,7 +35,7 @@ def test_a_zombie_that_wakes_while_its_successor_still_reads_writes_nothing(
         lane.nursery.go_on()
         assert lane.nursery.wait() is None
         lane.sql(EXPIRE)
-        other.start(lane.command(stop_at=[lane.landing[0] + 8]))
+        other.start(lane.command(stop_at=[lane.behind(lane.landing[0], "after Transaction.__exit__")]))
         assert other.wait() is None
         lane.nursery.go_on()
         woken = lane.nursery.wait()
@@ -49,7 +49,7 @@ def test_a_zombie_that_wakes_while_its_successor_still_reads_writes_nothing(
     explained(lane)
 
 
-# From the first slice on it holds the last versions of its records, until the server ends its idle transaction.
+# Where it notes the last versions of its records it holds them, until the server ends its idle transaction.
 @pytest.mark.parametrize(
     "words",
     [
