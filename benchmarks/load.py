@@ -5,7 +5,8 @@ last version, inserts what changed and moves the run's cursor and ledger line, o
 given a file of the very rows the loader writes (run, tenant, account, key, instant, hash, canonical payload, in key
 order; made before the clock starts) and only stores them, in one transaction, into a table of the same shape with the
 same indexes and partitions, without last versions. The second limit is \copy with one transaction per page, all from
-one psql. Ratios are medians of rounds in which the limit and the loader run directly after each other.
+one psql. Ratios are medians of rounds in which the limit and the loader run directly after each other, each on a server
+that has written down what the other left in its memory.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from tempfile import TemporaryDirectory
 import psycopg
 
 from benchmarks import peers
-from benchmarks.measure import Figure, timed
+from benchmarks.measure import Figure, settle, timed
 from extractors import ledger, partitions
 from extractors.load import Page, land
 from extractors.migrate import RAW_TABLE, migrate
@@ -123,12 +124,16 @@ def _figures(page_size: int, rounds: Sequence[Round]) -> Iterator[Figure]:
 def _round(settings: Settings, page_size: int, new: Sequence[Record], changed: Sequence[Record]) -> Round:
     bulk, paged = _copy_rate(settings, new, len(new)), _copy_rate(settings, new, page_size)
     with _emptied(settings) as connection:
-        first, second, third = (_land(connection, page_size, batch) for batch in (new, new, changed))
-    return Round(bulk, paged, first, second, third)
+        rates = []
+        for batch in (new, new, changed):
+            settle(settings)
+            rates.append(_land(connection, page_size, batch))
+    return Round(bulk, paged, *rates)
 
 
 def _new_rate(settings: Settings, page_size: int, new: Sequence[Record]) -> float:
     with _emptied(settings) as connection:
+        settle(settings)
         return _land(connection, page_size, new)
 
 
@@ -154,6 +159,7 @@ def _copy_rate(settings: Settings, new: Sequence[Record], page_size: int) -> flo
                 file.write("\\copy raw.limit_of_copy from stdin\n")
                 file.writelines(_lines(new[start : start + page_size]))
                 file.write("\\.\n")
+        settle(settings)
         command = [str(postgres.client("psql")), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(script)]
         with timed() as watch:
             subprocess.run(command, env=settings.warehouse.environment(), check=True)

@@ -57,14 +57,14 @@ class RawRows:
         values = (uuid.UUID(run_id).bytes, _WHOLE.pack(business_id), account_id.encode())
         self._same = struct.pack("!h", 7) + b"".join(map(_sized, values))
 
-    def row(self, key: bytes, observed_at: bytes, digest: bytes, payload: bytes) -> bytes:
-        """One row: its key and JSON in UTF-8, its instant as `instant` gives it."""
+    def row(self, key: bytes, observed_at: bytes, digest: bytes, payload: bytes) -> tuple[bytes, ...]:
+        """One row in pieces, to be joined with others: its key and JSON in UTF-8, its instant by `instant`."""
         size = _LENGTH.pack
         # The byte before the JSON is the version of jsonb's binary form, the only one there is.
-        return b"".join((
+        return (
             self._same, size(len(key)), key, b"\0\0\0\x08", observed_at, size(len(digest)), digest,
             size(len(payload) + 1), b"\x01", payload,
-        ))  # fmt: skip
+        )  # fmt: skip
 
 
 def _sized(value: bytes) -> bytes:

@@ -123,10 +123,7 @@ def land(connection: psycopg.Connection[Any], lease: Lease, page: Page) -> int:
             "unchanged": stored.landings - stored.changed,
             "quarantined": len(unread),
         }
-        with connection.pipeline():
-            stored.send_notes(connection)
-            advanced = connection.execute(ADVANCE, values)
-        if advanced.rowcount != 1:
+        if connection.execute(ADVANCE, values).rowcount != 1:
             raise LeaseLost(
                 f"{lease.account}: run {lease.run_id} of {lease.stream.full_name} was taken over",
                 "nothing was written by this process; the newer one goes on",

@@ -1,14 +1,12 @@
 """The records of a page into raw, those alone that differ from their last version (docs/adr/0044).
 
-Records go in key order (unsorted upserts deadlock, sorted ones never did), in parts. While the server notes the last
-versions of one part and looks for those of the next, the first records of that part are encoded; what changed is
-copied, and while the server takes one slice, the next is encoded.
+The server tells the last versions of all of them, what differs is copied in key order (unsorted upserts deadlock,
+sorted ones never did), and is then noted as last version. While the server takes one slice, the next is encoded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain, islice
@@ -20,16 +18,17 @@ from extractors import binary, versions
 from extractors.errors import ContractBroken
 from extractors.shape import LOOK
 from extractors.spec import Account, Record, Stream, Unread
-from extractors.strict_json import UNSTORABLE, NotStrictJson, StorableRow, original, storable_row
+from extractors.strict_json import UNSTORABLE, NotStrictJson, original, storable_row
 
-# Measured: a part large enough that its round trips cost little, a slice small enough that the server starts early, and
-# as many slices ahead as the server needs to note one part and to look for another.
-PART, SLICE, SLICES_AHEAD = 1_000, 125, 3
+# Small enough that the server starts early, large enough that sending costs little beside the rows (measured).
+SLICE = 125
 
 # An index row of Postgres holds 2,704 bytes; no platform's id comes near this.
 MAX_KEY_BYTES = 1_000
 
 Connection = psycopg.Connection[Any]
+#: By key: the hash of the last version and the instant of what would follow it.
+LastVersions = dict[str, tuple[bytes, bytes]]
 
 
 class Unstorable(ContractBroken):
@@ -50,27 +49,15 @@ class Target:
     former_ids: tuple[str, ...] = ()
     late: bool = False
 
+    @property
     def statements(self) -> versions.Statements:
         """What its records are stored by."""
         return versions.statements(self.stream.full_name, has_formers=bool(self.former_ids), late=self.late)
 
-    def values(self) -> dict[str, Any]:
-        """What these statements ask for, records apart."""
+    def values(self, **more: object) -> dict[str, Any]:
+        """What these statements ask for."""
         account_ids = [self.account.account_id, *self.former_ids]
-        return {**self.account.identity(), "account_ids": account_ids, "observed_at": self.observed_at}
-
-    def rows(self) -> binary.RawRows:
-        """What makes its rows."""
-        return binary.RawRows(self.run_id, self.account.business_id, self.account.account_id)
-
-
-@dataclass(frozen=True, slots=True)
-class Landing:
-    """A record as Postgres holds it: its key and its canonical JSON in UTF-8."""
-
-    record: Record
-    key: bytes
-    row: StorableRow
+        return {**self.account.identity(), "account_ids": account_ids, "observed_at": self.observed_at, **more}
 
 
 @dataclass(slots=True)
@@ -81,108 +68,81 @@ class Noted:
     instants: binary.Instants = field(default_factory=binary.Instants)
     hashes: binary.Blobs = field(default_factory=binary.Blobs)
 
-    def add(self, landing: Landing, instant: bytes) -> None:
-        """Note a record that is stored."""
-        self.keys.append(landing.key)
-        self.instants.append(instant)
-        self.hashes.append(landing.row.digest)
-
-    def values(self) -> dict[str, Any]:
-        """What a statement notes them by."""
-        return {"keys": self.keys, "instants": self.instants, "hashes": self.hashes}
-
 
 @dataclass(slots=True)
 class Stored:
-    """What became of records: how many could land, how many of them changed, and which could not, or not as they came.
-
-    The last versions of the last part are not noted yet: whoever ends the page sends `notes` with what it sends anyway.
-    """
+    """What became of records: how many could land, which of them are new or newer, and which could not."""
 
     landings: int = 0
-    changed: int = 0
     mended: list[Record] = field(default_factory=list)
     refused: list[Unread] = field(default_factory=list)
-    notes: list[tuple[bytes, dict[str, Any]]] = field(default_factory=list)
+    new: Noted = field(default_factory=Noted)
+    newer: Noted = field(default_factory=Noted)
 
-    def send_notes(self, connection: Connection) -> None:
-        """Note what is stored and not noted yet; inside a pipeline it costs no wait."""
-        for statement, values in self.notes:
-            connection.execute(statement, values)
-        self.notes.clear()
+    @property
+    def changed(self) -> int:
+        """How many records were new or changed."""
+        return len(self.new.keys) + len(self.newer.keys)
 
 
 def store(connection: Connection, target: Target, records: Sequence[Record]) -> Stored:
     """Copy the records that changed into raw, inside the caller's transaction; keys are ascending and come once."""
     binary.register(connection)
     stored = Stored()
-    for start in range(0, len(records), PART):
-        _store_part(connection, target, records[start : start + PART], stored)
+    rows = _rows(target, records, _last_versions(connection, target, records), stored)
+    block = _block(rows)
+    if block:
+        with connection.cursor().copy(target.statements.copy) as copy:
+            copy.write(binary.BEFORE_ROWS)
+            while block:
+                copy.write(block)
+                block = _block(rows)
+            copy.write(binary.AFTER_ROWS)
+        _note(connection, target, stored)
     return stored
 
 
-def _store_part(connection: Connection, target: Target, part: Sequence[Record], stored: Stored) -> None:
-    statements, values = target.statements(), target.values()
-    slices = _slices(part, target.stream.volatile, stored)
-    with connection.pipeline():
-        stored.send_notes(connection)
-        found = connection.cursor(binary=True)
-        found.execute(statements.last, values | {"keys": _keys(part)})
-        ahead = list(islice(slices, SLICES_AHEAD))
-    last = {key: (digest, instant) for key, digest, instant in found}
-    new, newer = _copy_changed(connection, target, last, chain(ahead, slices))
-    for statement, noted in ((statements.note, new), (statements.note_newer, newer)):
+def _block(rows: Iterator[tuple[bytes, ...]]) -> bytes:
+    return b"".join(chain.from_iterable(islice(rows, SLICE)))
+
+
+def _note(connection: Connection, target: Target, stored: Stored) -> None:
+    """Note what was copied as last versions."""
+    statements = target.statements
+    for statement, noted in ((statements.note_new, stored.new), (statements.note_newer, stored.newer)):
         if noted.keys:
-            stored.notes.append((statement, values | noted.values()))
-            stored.changed += len(noted.keys)
+            values = target.values(keys=noted.keys, instants=noted.instants, hashes=noted.hashes)
+            connection.execute(statement, values)
 
 
-def _copy_changed(
-    connection: Connection, target: Target, last: dict[str, tuple[bytes, bytes]], slices: Iterator[list[Landing]]
-) -> tuple[Noted, Noted]:
-    """Return the records copied that have no last version and those that have one."""
-    unseen, new, newer = (b"", binary.instant(target.observed_at)), Noted(), Noted()
-    row = target.rows().row
-    with ExitStack() as stack:
-        copy: psycopg.Copy | None = None
-        for landings in slices:
-            rows = []
-            for landing in landings:
-                digest, instant = last.get(landing.record.key, unseen)
-                if digest != landing.row.digest:
-                    rows.append(row(landing.key, instant, landing.row.digest, landing.row.encoded))
-                    (newer if digest else new).add(landing, instant)
-            if rows and copy is None:
-                copy = stack.enter_context(connection.cursor().copy(target.statements().copy))
-                copy.write(binary.BEFORE_ROWS)
-            if rows and copy is not None:
-                copy.write(b"".join(rows))
-        if copy is not None:
-            copy.write(binary.AFTER_ROWS)
-    return new, newer
+def _last_versions(connection: Connection, target: Target, records: Sequence[Record]) -> LastVersions:
+    keys = binary.Texts(record.key.encode() for record in records if not UNSTORABLE.search(record.key))
+    found = connection.cursor(binary=True).execute(target.statements.last, target.values(keys=keys))
+    return {key: (digest, following) for key, digest, following in found}
 
 
-def _keys(records: Sequence[Record]) -> binary.Texts:
-    """The keys to look for; one that cannot be sent has no last version."""
-    return binary.Texts(record.key.encode() for record in records if not UNSTORABLE.search(record.key))
-
-
-def _slices(records: Sequence[Record], volatile: Sequence[tuple[str, ...]], stored: Stored) -> Iterator[list[Landing]]:
-    """Part the records that Postgres can hold from those it cannot, which are kept by themselves."""
-    for start in range(0, len(records), SLICE):
-        landings = []
-        for record in records[start : start + SLICE]:
-            try:
-                landing = Landing(record, _key(record.key), storable_row(record.payload, volatile))
-            except NotStrictJson as error:
-                reason = Unstorable(f"the record cannot be stored: {error}", LOOK)
-                stored.refused.append(Unread(record.key, reason, original(record.payload)))
-                continue
-            landings.append(landing)
-            if landing.row.is_mended:
-                stored.mended.append(record)
-        stored.landings += len(landings)
-        yield landings
+def _rows(target: Target, records: Sequence[Record], last: LastVersions, stored: Stored) -> Iterator[tuple[bytes, ...]]:
+    """The rows of what changed; what Postgres cannot hold is kept by itself."""
+    account, volatile = target.account, target.stream.volatile
+    row_of = binary.RawRows(target.run_id, account.business_id, account.account_id).row
+    unseen = (b"", binary.instant(target.observed_at))
+    for record in records:
+        try:
+            key, row = _key(record.key), storable_row(record.payload, volatile)
+        except NotStrictJson as error:
+            reason = Unstorable(f"the record cannot be stored: {error}", LOOK)
+            stored.refused.append(Unread(record.key, reason, original(record.payload)))
+            continue
+        stored.landings += 1
+        if row.is_mended:
+            stored.mended.append(record)
+        before, following = last.get(record.key, unseen)
+        if before != row.digest:
+            noted = stored.newer if before else stored.new
+            noted.keys.append(key)
+            noted.instants.append(following)
+            noted.hashes.append(row.digest)
+            yield row_of(key, following, row.digest, row.encoded)
 
 
 def _key(key: str) -> bytes:

@@ -50,14 +50,16 @@ cross join lateral (
 
 COPY = "copy {raw} ({columns}) from stdin (format binary)"
 
-NOTE = """
+NOTE_NEW = """
 insert into {last} (business_id, account_id, record_key, observed_at, payload_hash)
-select %(business_id)s, %(account_id)s, landed.* from unnest(%(keys)s, %(instants)s, %(hashes)s) as landed
+select %(business_id)s, %(account_id)s, landed.record_key, %(observed_at)s, landed.payload_hash
+from unnest(%(keys)s, %(hashes)s) as landed (record_key, payload_hash)
 """
 # An insert that is ready for a conflict costs more than one that is not, and for a record without any there is none.
 NOTE_NEWER = """
 insert into {last} as known (business_id, account_id, record_key, observed_at, payload_hash)
-select %(business_id)s, %(account_id)s, landed.* from unnest(%(keys)s, %(instants)s, %(hashes)s) as landed
+select %(business_id)s, %(account_id)s, landed.record_key, landed.observed_at, landed.payload_hash
+from unnest(%(keys)s, %(instants)s, %(hashes)s) as landed (record_key, observed_at, payload_hash)
 on conflict (business_id, account_id, record_key) do update set
     observed_at = excluded.observed_at, payload_hash = excluded.payload_hash
 where excluded.observed_at > known.observed_at
@@ -66,27 +68,27 @@ where excluded.observed_at > known.observed_at
 
 @dataclass(frozen=True, slots=True)
 class Statements:
-    """What a part of a page is stored by, in this order."""
+    """What a page is stored by, in this order."""
 
     last: bytes
     copy: bytes
-    note: bytes
+    note_new: bytes
     note_newer: bytes
 
 
 @cache
 def statements(stream: str, *, has_formers: bool, late: bool) -> Statements:
-    """Return the statements of a stream that look for the last versions, store the changed ones and note these.
+    """Return the statements of a stream that look for last versions, store what changed and note it.
 
     `has_formers`: the account had other ids before; `late`: the page is one of then, behind what came since. Then a
-    record of which nothing was found may have a last version all the same, and `note` is ready for it.
+    record of which nothing was found may have a last version all the same.
     """
     names = {"raw": sql.Identifier("raw", stream), "last": sql.Identifier("last_versions", stream)}
     last = LAST_OF_THEN if late else LAST_OF_ITS_IDS if has_formers else LAST
-    note = NOTE_NEWER if late or has_formers else NOTE
+    note_new = NOTE_NEWER if late or has_formers else NOTE_NEW
     return Statements(
         last=sql.SQL(FOUND + last).format(**names).as_bytes(),
-        copy=sql.SQL(COPY).format(raw=names["raw"], columns=sql.SQL(RawRows.COLUMNS)).as_bytes(),
-        note=sql.SQL(note).format(last=names["last"]).as_bytes(),
-        note_newer=sql.SQL(NOTE_NEWER).format(last=names["last"]).as_bytes(),
+        copy=sql.SQL(COPY).format(columns=sql.SQL(RawRows.COLUMNS), **names).as_bytes(),
+        note_new=sql.SQL(note_new).format(**names).as_bytes(),
+        note_newer=sql.SQL(NOTE_NEWER).format(**names).as_bytes(),
     )

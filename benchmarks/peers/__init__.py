@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from benchmarks.measure import Figure
+from benchmarks.measure import Figure, settle
 from extractors.settings import Settings
 from extractors.spec import Record
 
@@ -55,6 +55,7 @@ def dlt_merge(settings: Settings, records: Sequence[Record], ours: Callable[[], 
 def _pair(
     python: Path, settings: Settings, records: Sequence[Record], strategy: str, ours: Callable[[], float]
 ) -> Pair:
+    settle(settings)
     seconds = _run_dlt(python, settings, records, strategy)
     return Pair(new=len(records) / seconds["new"], unchanged=len(records) / seconds["unchanged"], ours=ours())
 

@@ -65,7 +65,7 @@ def test_rows_of_raw_arrive_as_they_were(
         for key, (instant, payload) in records.items():
             text = json.dumps(payload, ensure_ascii=False).encode()
             digest = hashlib.sha256(text).digest()
-            copy.write(rows.row(key.encode(), binary.instant(instant), digest, text))
+            copy.write(b"".join(rows.row(key.encode(), binary.instant(instant), digest, text)))
             expected.append((run_id, business_id, account_id, key, instant, digest, payload))
         copy.write(binary.AFTER_ROWS)
     found = connection.execute(f"select {wanted} from raw.twitter__posts").fetchall()

@@ -25,7 +25,7 @@ from extractors.patience import patiently
 from extractors.registry import PLATFORMS
 from extractors.settings import KEEPALIVES, Settings
 from extractors.spec import Account, Record
-from extractors.store import PART, SLICE
+from extractors.store import SLICE
 from simulator.server import Simulator
 from tests.aftermath import (
     assert_equal_warehouses,
@@ -197,14 +197,14 @@ def test_writers_of_the_same_records_in_shuffled_order_never_deadlock(
 
 
 @pytest.mark.fault("C19")
-def test_a_giant_page_goes_in_parts_leaves_no_temporary_file_and_costs_one_transaction_id(
+def test_a_giant_page_goes_in_slices_leaves_no_temporary_file_and_costs_one_transaction_id(
     connection: psycopg.Connection,
 ):
     know(connection, "1")
     lease = opened(connection)
     assert land(connection, lease, page([f"{number:06}" for number in range(20_000)])) == 20_000
     assert connection.execute("select count(distinct xmin::text) from raw.twitter__posts").fetchone() == (1,)
-    assert PART <= 5_000
+    assert SLICE <= 5_000
     connection.execute("select pg_stat_force_next_flush()")
     spilled = "select temp_files, temp_bytes from pg_stat_database where datname = current_database()"
     assert connection.execute(spilled).fetchone() == (0, 0)

@@ -22,7 +22,7 @@ from extractors.load import Page, land
 from extractors.registry import PLATFORMS
 from extractors.settings import Settings
 from extractors.spec import Record
-from extractors.store import PART
+from extractors.store import SLICE
 from local import postgres
 from simulator.server import Simulator
 from tests.aftermath import (
@@ -110,14 +110,14 @@ def test_a_full_disk_rolls_the_page_back_harms_no_other_table_and_the_run_goes_o
 def test_a_page_that_fits_in_part_leaves_nothing_of_itself(
     connection: psycopg.Connection, environment: dict[str, str], disk: Disk
 ):
-    """Short records go in; the disk is full for the one whose text is kept apart, in the last part."""
+    """Short records go in; the disk is full for the one whose text is kept apart, in the last slice."""
     disk.fill(TOASTS)
     with closing(Settings.from_environment(environment).warehouse.connect()) as own:
         own.autocommit = True
         account = next(each for each in enabled_accounts(own, ["twitter"], None))
         now = datetime.now(UTC)
         lease = ledger.open_run(own, account, STREAM, as_of=now, since=None, until=now).lease
-        records = [Record(f"{number:06}", {"id": str(number), "text": "a" * 200}) for number in range(2 * PART)]
+        records = [Record(f"{number:06}", {"id": str(number), "text": "a" * 200}) for number in range(16 * SLICE)]
         records.append(Record("999999", {"id": "999999", "text": secrets.token_hex(20_000)}))
         page = Page(records=records, observed_at=now, next_cursor={}, calls=1, retries=0)
         with pytest.raises(psycopg.errors.DiskFull):

@@ -2,12 +2,13 @@
 
 import hashlib
 import json
+from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from extractors.strict_json import NotStrictJson, original, parse, storable_row
+from extractors.strict_json import NotStrictJson, canonical, original, parse, storable_row
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"))
 JSON = st.recursive(
@@ -112,3 +113,35 @@ def test_levels_are_counted_before_the_parser_meets_them():
 def test_brackets_in_texts_are_no_levels():
     body = json.dumps({"text": "[" * 5_000 + '"\\' + "{" * 5_000}).encode()
     assert parse(body)["text"].count("[") == 5_000
+
+
+# What another encoder would spell in its own way, and texts that look like it.
+SPELLED = [
+    1e16,
+    1e-5,
+    1e22,
+    5e-324,
+    -0.0,
+    100.0,
+    Decimal("1E+5"),
+    Decimal("1.50"),
+    ",1.5",
+    '":2.5',
+    "[3e4",
+    "\x7f",
+    10**30,
+]
+ANY_JSON = st.recursive(
+    JSON | st.decimals(allow_nan=False, allow_infinity=False) | st.sampled_from(SPELLED),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.dictionaries(TEXT, ANY_JSON, max_size=4))
+def test_the_stored_text_is_the_canonical_one(payload: dict[str, object]):
+    text = canonical(payload)
+    row = storable_row(payload)
+    assert (row.text, row.is_mended) == (text, False)
+    assert row.digest == hashlib.sha256(text.encode()).digest()
