@@ -4,11 +4,11 @@
 #}
 
 {# True when the table exists and is to be continued; false on the first build, on --full-refresh, in a rebuild of an
-   earlier state, and when the table holds rows of a run that was taken up again after its gate and then held back: rare,
-   and rebuilding is sure. So is it for rows that Fivetran loaded, which come in no runs of ours, and when ours are read
-   again after them. #}
+   earlier state, with --empty (no deletions are seen then, and posts would seem to be back), and when the table holds rows
+   of a run that was taken up again after its gate and then held back: rare, and rebuilding is sure. So is it for rows that
+   Fivetran loaded, which come in no runs of ours, and when ours are read again after them. #}
 {% macro continues() %}
-    {%- if looks_back() -%}
+    {%- if looks_back() or flags.EMPTY -%}
         {{ return(false) }}
     {%- endif -%}
     {{ return(is_incremental() and not flags.FULL_REFRESH and not reads_fivetran() and not holds_revoked_runs()) }}

@@ -1,8 +1,11 @@
 {#
     `sync`: the model says the whole table; only rows that differ are written. Equal to a full refresh by construction.
-    `unique_key` is one column. A row is not different by its `changed_at` alone.
+    `unique_key` is one column. A row is not different by its `changed_at` alone. With --empty the model says nothing.
 #}
 {% macro get_incremental_sync_sql(arg_dict) %}
+    {%- if flags.EMPTY -%}
+        {{ return('select 1 where false') }}
+    {%- endif -%}
     {%- set target = arg_dict['target_relation'] -%}
     {%- set desired = arg_dict['temp_relation'] -%}
     {%- set key = arg_dict['unique_key'] -%}

@@ -76,13 +76,10 @@
 {%- endmacro %}
 
 
-{# Whether a definition counts, or counted at the instant looked back to. #}
+{# Whether a definition counts on the day of the build, or counted on that of the instant looked back to. #}
 {% macro is_in_force() -%}
-    {%- if looks_back() -%}
-        coalesce(valid_from <= {{ known_then() }}, true) and coalesce(valid_to > {{ known_then() }}, true)
-    {%- else -%}
-        valid_to is null
-    {%- endif -%}
+    {%- set today = '(select instants.known_at from ' ~ ref('as_of') ~ ' as instants)' -%}
+    coalesce(valid_from <= {{ today }}, true) and coalesce(valid_to > {{ today }}, true)
 {%- endmacro %}
 
 

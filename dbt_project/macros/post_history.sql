@@ -51,6 +51,8 @@
         delete from {{ this }} as present
         using touched
         where touched.is_reread and present.post_key = touched.post_key
+    {%- else -%}
+        select 1 where false -- after the semicolon of the hook, PostgreSQL's driver wants a statement
     {%- endif -%}
 {% endmacro %}
 

@@ -193,3 +193,15 @@ def test_reading_our_own_tables_again_leaves_nothing_of_fivetran_s(
     for relation in ("marts.post_performance", "marts.audience_growth", "fivetran_compat.differences"):
         query = f"select * from {relation} as shown order by shown::text"
         assert read(environment, query) == read(built, query), relation
+
+
+def test_what_fivetran_loaded_is_not_rebuilt_as_known_then(warehouse: Environment, dbt: Dbt) -> None:
+    """No ledger of ours says what its tables held then: refused, before anything is made."""
+    (now,) = read(warehouse, "select clock_timestamp()::text as now")
+    chosen = {"as_of": now["now"], "fivetran": {"schemas": {"twitter_organic": "any"}, "business_id": 1}}
+    for command in ("run", "build"):
+        refused = dbt(warehouse, command, "--vars", json.dumps(chosen), ok=False)
+        assert "as_of: what Fivetran loaded is not kept by instants of ours" in refused.stdout
+    made = "select relname::text from pg_class where relnamespace::regnamespace::text like 'as\\_of%'"
+    assert read(warehouse, made) == []
+    assert read(warehouse, "select 1 from ops.publications") == []

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import re
-from collections.abc import Callable, Iterator
-from datetime import date
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.warehouse.conftest import PROJECT
+from tests.warehouse.conftest import PROJECT, Dbt, Environment, read
 from tests.warehouse.test_contract import METRICS, every_definition
 
 LIFETIME = PROJECT / "models" / "intermediate" / "int_post_metrics_unioned.sql"
@@ -21,6 +24,9 @@ FOLLOWERS = {
     "followers_lost": "followers_lost",
     "followers_net": "followers_net",
 }
+#: What a definition means; a note or a delay may be worded better without a new version.
+MEANING = ("native_field", "unit", "measured_over", "additivity", "counts", "valid_from")
+KNOWN = Path(__file__).with_name("known_definitions.csv")
 
 
 def current() -> list[dict[str, str]]:
@@ -109,6 +115,87 @@ def test_a_changed_definition_is_a_new_version_with_its_date() -> None:
             assert before["native_field"] != after["native_field"]
         assert rows[-1]["valid_to"] == ""
     assert sum(len(rows) > 1 for rows in versions.values()) >= 4
+
+
+@pytest.mark.unit
+def test_no_version_that_was_ever_in_force_means_something_else_by_now() -> None:
+    """Whoever changes what a row means finds it here: end that version with a date, begin the next, and list it too."""
+    with KNOWN.open() as file:
+        known = {tuple(row.values())[:3]: row for row in csv.DictReader(file)}
+    told = {
+        (row["platform"], row["canonical_metric"], row["version"]): {name: row[name] for name in MEANING}
+        for row in every_definition()
+    }
+    assert {key: {name: row[name] for name in MEANING} for key, row in known.items()} == told
+
+
+def project_with(folder: Path, rows: Iterable[dict[str, str]]) -> Path:
+    """A copy of the dbt project with other definitions."""
+    project = folder / "redefined" / "dbt_project"
+    shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"), dirs_exist_ok=True)
+    listed = list(rows)
+    with (project / "seeds" / "core" / "metric_definitions.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, listed[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(listed)
+    return project
+
+
+def redefined(platform: str, metric: str, day: date) -> list[dict[str, str]]:
+    """All definitions, one of them with another version from a day on."""
+    rows = []
+    for row in every_definition():
+        if (row["platform"], row["canonical_metric"], row["valid_to"]) != (platform, metric, ""):
+            rows.append(row)
+            continue
+        following = {"version": str(int(row["version"]) + 1), "valid_from": str(day), "counts": f"anew since {day}"}
+        rows += [row | {"valid_to": str(day)}, row | following | {"comparability_note": f"Anew since {day}."}]
+    return rows
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("days_ahead", [0, 1])
+def test_a_new_version_counts_from_its_day_on_and_the_old_one_stays(
+    copy: Environment, dbt: Dbt, tmp_path: Path, days_ahead: int
+) -> None:
+    day = datetime.now(UTC).date() + timedelta(days_ahead)
+    (old,) = (r for r in current() if (r["platform"], r["canonical_metric"]) == ("linkedin", "impressions"))
+    project = project_with(tmp_path, redefined("linkedin", "impressions", day))
+    dbt(copy, "build", "--select", "metric_definitions", "as_of", "--exclude-resource-type", "unit_test",
+        project=project)  # fmt: skip
+    for mart in ("analytics_summaries", "engagement_overview", "top_posts", "platform_comparison"):
+        notes = {row["platform"]: row["note"] for row in read(copy, f"select platform, note from candidate.{mart}")}
+        assert notes["linkedin"] == (old["comparability_note"] if days_ahead else f"Anew since {day}."), mart
+        if "all" in notes:
+            assert (f"linkedin: {old['counts']}" in notes["all"]) is bool(days_ahead)
+            assert notes["all"].count("linkedin: ") == 1
+    kept = read(
+        copy,
+        "select version, counts, valid_to::text from core.metric_definitions"
+        " where platform = 'linkedin' and canonical_metric = 'impressions' order by version",
+    )
+    assert [(row["version"], row["valid_to"]) for row in kept] == [(1, str(day)), (2, None)]
+    assert kept[0]["counts"] == old["counts"]
+
+
+UNDATED: dict[str, Callable[[dict[str, str]], dict[str, str]]] = {
+    "the version before goes on": lambda row: row | {"valid_to": ""},
+    "a gap lies before it": lambda row: row | {"valid_to": "2020-01-01"},
+    "a number is left out": lambda row: row | {"version": "0"},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", UNDATED)
+def test_a_version_without_its_place_in_time_is_refused(
+    copy: Environment, dbt: Dbt, tmp_path: Path, fault: str
+) -> None:
+    rows = redefined("linkedin", "impressions", date(2026, 1, 1))
+    key = ("linkedin", "impressions", "1")
+    broken = [UNDATED[fault](r) if (r["platform"], r["canonical_metric"], r["version"]) == key else r for r in rows]
+    project = project_with(tmp_path, broken)
+    refused = dbt(copy, "build", "--select", "metric_definitions", project=project, ok=False)
+    assert "has_one_current_version_metric_definitions" in refused.stdout
 
 
 @pytest.mark.slow

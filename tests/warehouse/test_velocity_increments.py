@@ -36,13 +36,13 @@ class Look:
 class Case:
     """One post of an account of its own: the looks of the first build, those of the next, and what it then says.
 
-    `gone` and `back` are what two runs found in the first build and in the next: whether the post was missed.
+    `gone` is what two runs found in the first build and in the next: the post's age in days when it was missed.
     """
 
     days: int
     first: tuple[Look, ...]
     then: tuple[Look, ...] = ()
-    gone: tuple[bool, bool] = (False, False)
+    gone: tuple[float | None, float | None] = (None, None)
     column: str
     before: float | None
     after: float | None
@@ -67,10 +67,13 @@ CASES = {
         days=90, first=(Look(50, 100), Look(55)), then=(Look(58),), column="is_settled", before=False, after=True,
     ),
     "two runs have missed it": Case(
-        days=60, first=(Look(1, 100), Look(40)), gone=(False, True), column="value_7d", before=100, after=None,
+        days=60, first=(Look(1, 100), Look(40)), gone=(None, 5), column="value_7d", before=100, after=None,
     ),
     "it is back": Case(
-        days=60, first=(Look(1, 100), Look(40)), gone=(True, False), column="value_7d", before=None, after=100,
+        days=60, first=(Look(1, 100), Look(40)), gone=(5, None), column="value_7d", before=None, after=100,
+    ),
+    "it was back and is gone again, later": Case(
+        days=60, first=(Look(1, 100), Look(40)), gone=(5, 45), column="value_7d", before=None, after=100,
     ),
 }  # fmt: skip
 ACCOUNTS = {name: Account(1, "twitter", f"t{number}") for number, name in enumerate(CASES)}
@@ -105,10 +108,11 @@ def happen(connection: psycopg.Connection[Any], name: str, case: Case, build: in
     published = AS_OF - case.days * DAY
     for one in (case.first, case.then)[build]:
         look(connection, ACCOUNTS[name], published, one)
-    if any(case.gone):
+    if case.gone != (None, None):
+        age = case.gone[build]
         connection.execute(MISSED, {
-            "account": ACCOUNTS[name].account_id, "published": published, "gone": case.gone[build],
-            "missed": published + 5 * DAY,
+            "account": ACCOUNTS[name].account_id, "published": published, "gone": age is not None,
+            "missed": published + (age or 0) * DAY,
         })  # fmt: skip
 
 
