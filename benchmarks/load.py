@@ -27,8 +27,9 @@ import psycopg
 from benchmarks import peers
 from benchmarks.measure import Figure, settle, timed
 from extractors import ledger, partitions
-from extractors.load import Page, land
+from extractors.load import land
 from extractors.migrate import RAW_TABLE, migrate
+from extractors.pages import Page
 from extractors.registry import PLATFORMS
 from extractors.settings import Settings
 from extractors.spec import Account, Record
@@ -124,17 +125,13 @@ def _figures(page_size: int, rounds: Sequence[Round]) -> Iterator[Figure]:
 def _round(settings: Settings, page_size: int, new: Sequence[Record], changed: Sequence[Record]) -> Round:
     bulk, paged = _copy_rate(settings, new, len(new)), _copy_rate(settings, new, page_size)
     with _emptied(settings) as connection:
-        rates = []
-        for batch in (new, new, changed):
-            settle(settings)
-            rates.append(_land(connection, page_size, batch))
-    return Round(bulk, paged, *rates)
+        first, second, third = (_land(settings, connection, page_size, batch) for batch in (new, new, changed))
+    return Round(bulk, paged, first, second, third)
 
 
 def _new_rate(settings: Settings, page_size: int, new: Sequence[Record]) -> float:
     with _emptied(settings) as connection:
-        settle(settings)
-        return _land(connection, page_size, new)
+        return _land(settings, connection, page_size, new)
 
 
 @contextmanager
@@ -174,9 +171,10 @@ def _lines(new: Sequence[Record]) -> Iterator[str]:
         yield f"{run_id}\t1\t1\t{record.key}\t{now}\t\\\\x{row.digest.hex()}\t{text}\n"
 
 
-def _land(connection: psycopg.Connection, page_size: int, batch: Sequence[Record]) -> float:
+def _land(settings: Settings, connection: psycopg.Connection, page_size: int, batch: Sequence[Record]) -> float:
     now = datetime.now(UTC)
     lease = ledger.open_run(connection, ACCOUNT, STREAM, as_of=now, since=None, until=now).lease
+    settle(settings)
     with timed() as watch:
         for start in range(0, len(batch), page_size):
             land(connection, lease, page_of(batch[start : start + page_size]))

@@ -18,7 +18,8 @@ import psycopg
 from psycopg import sql
 
 from extractors.errors import ContractBroken, PipelineError
-from extractors.load import Lease, warn
+from extractors.load import warn
+from extractors.pages import Lease
 from extractors.spec import Answer, NeverSilent, Params, Read, Record, Scope, Stream, Unread
 
 RETRY_AFTER = timedelta(days=7)

@@ -28,7 +28,8 @@ from extractors.errors import (
 )
 from extractors.http import Client
 from extractors.limiter import Limiter
-from extractors.load import Lease, land, warn
+from extractors.load import land, warn
+from extractors.pages import Lease
 from extractors.paging import pages
 from extractors.patience import patiently
 from extractors.presence import Presence

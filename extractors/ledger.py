@@ -12,7 +12,8 @@ import psycopg
 
 from extractors import aliases
 from extractors.errors import PASSING, AlreadyRunning, PipelineError, RetryLater, Stopped, named, remembered
-from extractors.load import Lease, check_enabled
+from extractors.load import check_enabled
+from extractors.pages import Lease
 from extractors.spec import Account, Stream
 
 # A lease ends when its time is over, or at once when the database session of its holder is gone. Other roles' sessions

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,8 +9,9 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from extractors.errors import Disconnected, LeaseLost, Mended, PipelineError
-from extractors.spec import Account, Record, Scope, Stream, Unread
-from extractors.store import Target, store
+from extractors.pages import Lease, Page, Question
+from extractors.spec import Account, Unread
+from extractors.store import store
 from extractors.strict_json import REPLACEMENT, UNSTORABLE, original
 
 ADVANCE = """
@@ -55,46 +54,6 @@ WARN = "update ops.extract_runs set warnings = warnings || %s::text[] where run_
 MENDED = Mended("the text holds NUL or a lone surrogate", "it landed with U+FFFD in their place; nothing to do")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lease:
-    """The right to write one run: an older epoch belongs to a process that was given up for dead.
-
-    `former_ids`: ids the account had before; what was stored under one of them is not stored again as it was.
-    """
-
-    run_id: str
-    epoch: int
-    account: Account
-    stream: Stream
-    former_ids: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """What an answer was asked for: the list, its step, and the scope with its ids, metrics and window."""
-
-    read: str
-    step: str
-    scope: Scope
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """What one call brought: its records, when it came, where to go on, and what it cost (`charged`: by weight).
-
-    A `late` page came from the quarantine: its records are versions of then, behind those that came since.
-    """
-
-    records: Sequence[Record | Unread]
-    observed_at: datetime
-    next_cursor: dict[str, Any] | None
-    calls: int
-    retries: int
-    charged: int = 0
-    late: bool = False
-    question: Question | None = None
-
-
 def land(connection: psycopg.Connection[Any], lease: Lease, page: Page) -> int:
     """Store a page and return how many records were new or changed.
 
@@ -103,9 +62,7 @@ def land(connection: psycopg.Connection[Any], lease: Lease, page: Page) -> int:
     """
     with connection.transaction():
         check_enabled(connection, lease.account)
-        # A page may name a record twice: the later one counts. Key order keeps concurrent writers out of deadlocks.
-        by_key = {record.key: record for record in page.records if isinstance(record, Record)}
-        stored = store(connection, _target(lease, page), [by_key[key] for key in sorted(by_key)])
+        stored = store(connection, lease, page)
         unread = stored.refused + [item for item in page.records if isinstance(item, Unread)]
         for record in stored.mended:
             quarantine(connection, lease, record.key, MENDED, original(record.payload), page.observed_at, page.question)
@@ -129,17 +86,6 @@ def land(connection: psycopg.Connection[Any], lease: Lease, page: Page) -> int:
                 "nothing was written by this process; the newer one goes on",
             )
     return stored.changed
-
-
-def _target(lease: Lease, page: Page) -> Target:
-    return Target(
-        run_id=lease.run_id,
-        account=lease.account,
-        stream=lease.stream,
-        observed_at=page.observed_at,
-        former_ids=lease.former_ids,
-        late=page.late,
-    )
 
 
 ENABLED = """

@@ -13,7 +13,8 @@ from extractors import follow, singly
 from extractors.capabilities import Fetched, MetricRejected, Negotiation, Silence, Unmeasured
 from extractors.errors import ContractBroken, CursorExpired, ObjectGone
 from extractors.http import Client
-from extractors.load import Lease, Page, Question, quarantine, warn
+from extractors.load import quarantine, warn
+from extractors.pages import Lease, Page, Question
 from extractors.presence import Presence
 from extractors.shape import foreseen, withheld
 from extractors.spec import Answer, Params, Read, Record, Scope, Unread

@@ -16,7 +16,8 @@ from psycopg import sql
 from extractors import singly
 from extractors.errors import ObjectGone, PipelineError, Transient
 from extractors.http import Client
-from extractors.load import Lease, warn
+from extractors.load import warn
+from extractors.pages import Lease
 from extractors.spec import Read, Record, Scope, Stream, Unread
 
 CONFIRMATIONS = 2

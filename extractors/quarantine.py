@@ -24,7 +24,8 @@ from extractors.errors import (
     Mended,
     PipelineError,
 )
-from extractors.load import Lease, Page, land
+from extractors.load import land
+from extractors.pages import Lease, Page
 from extractors.redaction import printable
 from extractors.registry import PLATFORMS
 from extractors.settings import Settings

@@ -17,7 +17,7 @@ import psycopg
 from extractors import ledger
 from extractors.clock import present
 from extractors.errors import SteppedAside
-from extractors.load import Lease
+from extractors.pages import Lease
 from extractors.registry import PLATFORMS
 from extractors.spec import Account, Budget, Scope, Stream
 from extractors.steps import step_cost, steps

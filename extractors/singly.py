@@ -14,7 +14,8 @@ import psycopg
 from extractors.capabilities import KNOWN, REJECT, RESTORE, RETRY_AFTER
 from extractors.errors import ObjectGone, PermissionLost, PipelineError
 from extractors.http import Client
-from extractors.load import Lease, warn
+from extractors.load import warn
+from extractors.pages import Lease
 from extractors.spec import Answer, Params, Read, Scope, Single, Stream
 
 BATCH = "BATCH"

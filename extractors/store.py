@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from itertools import chain, islice
 from typing import Any
 
@@ -16,8 +15,9 @@ import psycopg
 
 from extractors import binary, versions
 from extractors.errors import ContractBroken
+from extractors.pages import Lease, Page
 from extractors.shape import LOOK
-from extractors.spec import Account, Record, Stream, Unread
+from extractors.spec import Record, Unread
 from extractors.strict_json import UNSTORABLE, NotStrictJson, original, storable_row
 
 # Small enough that the server starts early, large enough that sending costs little beside the rows (measured).
@@ -35,31 +35,6 @@ class Unstorable(ContractBroken):
     """A record was read, but jsonb cannot hold it; its payload is kept as JSON, its page landed without it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """Where records land: the run, its account and stream, and when they came.
-
-    `former_ids`: ids the account had before; `late`: the records are versions of then, behind those that came since.
-    """
-
-    run_id: str
-    account: Account
-    stream: Stream
-    observed_at: datetime
-    former_ids: tuple[str, ...] = ()
-    late: bool = False
-
-    @property
-    def statements(self) -> versions.Statements:
-        """What its records are stored by."""
-        return versions.statements(self.stream.full_name, has_formers=bool(self.former_ids), late=self.late)
-
-    def values(self, **more: object) -> dict[str, Any]:
-        """What these statements ask for."""
-        account_ids = [self.account.account_id, *self.former_ids]
-        return {**self.account.identity(), "account_ids": account_ids, "observed_at": self.observed_at, **more}
-
-
 @dataclass(slots=True)
 class Noted:
     """Records whose last versions are to be noted: keys, instants and hashes, each in its place."""
@@ -67,6 +42,10 @@ class Noted:
     keys: binary.Texts = field(default_factory=binary.Texts)
     instants: binary.Instants = field(default_factory=binary.Instants)
     hashes: binary.Blobs = field(default_factory=binary.Blobs)
+
+    def values(self) -> dict[str, object]:
+        """What a statement notes them by."""
+        return {"keys": self.keys, "instants": self.instants, "hashes": self.hashes}
 
 
 @dataclass(slots=True)
@@ -85,20 +64,30 @@ class Stored:
         return len(self.new.keys) + len(self.newer.keys)
 
 
-def store(connection: Connection, target: Target, records: Sequence[Record]) -> Stored:
-    """Copy the records that changed into raw, inside the caller's transaction; keys are ascending and come once."""
+def store(connection: Connection, lease: Lease, page: Page) -> Stored:
+    """Copy the page's records that changed into raw, inside the caller's transaction."""
     binary.register(connection)
-    stored = Stored()
-    rows = _rows(target, records, _last_versions(connection, target, records), stored)
+    # A page may name a record twice: the later one counts. Key order keeps concurrent writers out of deadlocks.
+    by_key = {record.key: record for record in page.records if isinstance(record, Record)}
+    records, stored = [by_key[key] for key in sorted(by_key)], Stored()
+    statements = versions.statements(lease.stream.full_name, has_formers=bool(lease.former_ids), late=page.late)
+    values = {
+        **lease.account.identity(),
+        "account_ids": [lease.account.account_id, *lease.former_ids],
+        "observed_at": page.observed_at,
+    }
+    rows = _rows(lease, page, records, _last_versions(connection, statements, values, records), stored)
     block = _block(rows)
     if block:
-        with connection.cursor().copy(target.statements.copy) as copy:
+        with connection.cursor().copy(statements.copy) as copy:
             copy.write(binary.BEFORE_ROWS)
             while block:
                 copy.write(block)
                 block = _block(rows)
             copy.write(binary.AFTER_ROWS)
-        _note(connection, target, stored)
+        for statement, noted in ((statements.note_new, stored.new), (statements.note_newer, stored.newer)):
+            if noted.keys:
+                connection.execute(statement, values | noted.values())
     return stored
 
 
@@ -106,26 +95,21 @@ def _block(rows: Iterator[tuple[bytes, ...]]) -> bytes:
     return b"".join(chain.from_iterable(islice(rows, SLICE)))
 
 
-def _note(connection: Connection, target: Target, stored: Stored) -> None:
-    """Note what was copied as last versions."""
-    statements = target.statements
-    for statement, noted in ((statements.note_new, stored.new), (statements.note_newer, stored.newer)):
-        if noted.keys:
-            values = target.values(keys=noted.keys, instants=noted.instants, hashes=noted.hashes)
-            connection.execute(statement, values)
-
-
-def _last_versions(connection: Connection, target: Target, records: Sequence[Record]) -> LastVersions:
+def _last_versions(
+    connection: Connection, statements: versions.Statements, values: dict[str, object], records: Sequence[Record]
+) -> LastVersions:
     keys = binary.Texts(record.key.encode() for record in records if not UNSTORABLE.search(record.key))
-    found = connection.cursor(binary=True).execute(target.statements.last, target.values(keys=keys))
+    found = connection.cursor(binary=True).execute(statements.last, values | {"keys": keys})
     return {key: (digest, following) for key, digest, following in found}
 
 
-def _rows(target: Target, records: Sequence[Record], last: LastVersions, stored: Stored) -> Iterator[tuple[bytes, ...]]:
+def _rows(
+    lease: Lease, page: Page, records: Sequence[Record], last: LastVersions, stored: Stored
+) -> Iterator[tuple[bytes, ...]]:
     """The rows of what changed; what Postgres cannot hold is kept by itself."""
-    account, volatile = target.account, target.stream.volatile
-    row_of = binary.RawRows(target.run_id, account.business_id, account.account_id).row
-    unseen = (b"", binary.instant(target.observed_at))
+    account, volatile = lease.account, lease.stream.volatile
+    row_of = binary.RawRows(lease.run_id, account.business_id, account.account_id).row
+    unseen = (b"", binary.instant(page.observed_at))
     for record in records:
         try:
             key, row = _key(record.key), storable_row(record.payload, volatile)

@@ -23,10 +23,8 @@ REPLACEMENT = "\ufffd"
 MAX_DIGITS = 1_000
 HEADROOM = 150
 # The encoder written in C knows no Decimal: its digits pass as a text that no body can guess, and are unquoted after.
-# It begins with a character that is escaped: a text without a backslash, found fastest of all, holds no mark.
-_GUESS = secrets.token_hex(16)
-_MARK = f"\x01{_GUESS}"
-_MARKED = re.compile(rf'"\\u0001{_GUESS}([^"]+)"')
+_MARK = secrets.token_hex(16)
+_MARKED = re.compile(f'"{_MARK}([^"]+)"')
 
 
 class NotStrictJson(ValueError):
@@ -164,7 +162,7 @@ def _marked(value: Any) -> str:
 
 
 def _unmarked(text: str) -> str:
-    return _MARKED.sub(r"\1", text) if "\\" in text and _GUESS in text else text
+    return _MARKED.sub(r"\1", text) if _MARK in text else text
 
 
 # One encoder for all records: building it anew would cost as much as a small record.

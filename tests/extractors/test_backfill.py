@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from expectations import runs as gate
 from extractors import ledger
 from extractors.errors import SteppedAside
-from extractors.load import Page, land
+from extractors.load import land
+from extractors.pages import Page
 from extractors.registry import PLATFORMS
 from extractors.spec import Account, Record
 from simulator.server import Simulator

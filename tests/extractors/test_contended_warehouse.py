@@ -19,8 +19,9 @@ import pytest
 
 from extractors import ledger
 from extractors.errors import RetryLater, WarehouseUnavailable
-from extractors.load import Lease, Page, land
+from extractors.load import land
 from extractors.migrate import migrate
+from extractors.pages import Lease, Page
 from extractors.patience import patiently
 from extractors.registry import PLATFORMS
 from extractors.settings import KEEPALIVES, Settings

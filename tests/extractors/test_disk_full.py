@@ -18,7 +18,8 @@ import pytest
 from extractors import ledger
 from extractors.accounts import enabled_accounts
 from extractors.errors import WarehouseUnavailable
-from extractors.load import Page, land
+from extractors.load import land
+from extractors.pages import Page
 from extractors.registry import PLATFORMS
 from extractors.settings import Settings
 from extractors.spec import Record

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
 from extractors import ledger
-from extractors.load import Lease, Page, land
+from extractors.load import land
+from extractors.pages import Lease, Page
 from extractors.registry import PLATFORMS
 from extractors.settings import Settings
 from extractors.spec import Account, Record

@@ -14,8 +14,9 @@ from alembic.script import ScriptDirectory
 from psycopg import sql
 
 from extractors import ledger, partitions
-from extractors.load import Page, land
+from extractors.load import land
 from extractors.migrate import MIGRATIONS, migrate
+from extractors.pages import Page
 from extractors.partitions import AHEAD, Month, concerns, tend
 from extractors.registry import PLATFORMS, streams
 from extractors.settings import Settings

@@ -16,7 +16,8 @@ from extractors import ledger
 from extractors.__main__ import main
 from extractors.accounts import enabled_accounts
 from extractors.errors import ContractBroken
-from extractors.load import Page, land, quarantine
+from extractors.load import land, quarantine
+from extractors.pages import Page
 from extractors.quarantine import replay
 from extractors.registry import PLATFORMS
 from extractors.settings import Settings

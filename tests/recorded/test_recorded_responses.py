@@ -21,7 +21,8 @@ import pytest
 from expectations.gate import GateResult, validate_pending
 from extractors import ledger
 from extractors.errors import PipelineError
-from extractors.load import Page, land
+from extractors.load import land
+from extractors.pages import Page
 from extractors.registry import PLATFORMS
 from extractors.settings import Settings
 from extractors.spec import Account, Answer, Record, Scope
