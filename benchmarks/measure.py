@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import psycopg
 from psycopg import sql
 
 from extractors.settings import Settings
+from local import postgres
 
 #: What dlt made for a run of its own; its tables would be vacuumed while others are measured.
 LEFT_BY_PEERS = r"select nspname from pg_namespace where nspname like 'dlt\_%'"
@@ -51,6 +53,19 @@ def settle(settings: Settings) -> None:
         for (schema,) in connection.execute(LEFT_BY_PEERS).fetchall():
             connection.execute(sql.SQL("drop schema {} cascade").format(sql.Identifier(schema)))
         connection.execute("checkpoint")
+
+
+@contextmanager
+def unvacuumed(server: postgres.Server) -> Iterator[None]:
+    """Let no autovacuum worker take a core away from whoever is on the clock."""
+    with psycopg.connect(server.url("postgres", "postgresql"), autocommit=True) as connection:
+        connection.execute("alter system set autovacuum = off")
+        connection.execute("select pg_reload_conf()")
+        try:
+            yield
+        finally:
+            connection.execute("alter system reset autovacuum")
+            connection.execute("select pg_reload_conf()")
 
 
 @contextmanager

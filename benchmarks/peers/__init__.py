@@ -22,7 +22,7 @@ REQUIREMENTS = HERE / "requirements.txt"
 #: No peer phones home (https://dlthub.com/docs/reference/telemetry).
 SILENT = {"RUNTIME__DLTHUB_TELEMETRY": "false", "DO_NOT_TRACK": "1"}
 STRATEGIES = ("delete-insert", "upsert")
-ROUNDS = 3
+ROUNDS = 5
 
 
 @dataclass(frozen=True, slots=True)
