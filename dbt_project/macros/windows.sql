@@ -22,7 +22,19 @@
     cross join lateral (
         values
             ('day', {{ day }}),
-            ('week', cast(date_trunc('week', cast({{ day }} as timestamp)) as date)),
-            ('month', cast(date_trunc('month', cast({{ day }} as timestamp)) as date))
+            ('week', {{ week_of(day) }}),
+            ('month', {{ month_of(day) }})
     ) as periods (period, period_start)
+{%- endmacro %}
+
+
+{# The Monday of a day's week. #}
+{% macro week_of(day) -%}
+    cast(date_trunc('week', cast({{ day }} as timestamp)) as date)
+{%- endmacro %}
+
+
+{# The first of a day's month. #}
+{% macro month_of(day) -%}
+    cast(date_trunc('month', cast({{ day }} as timestamp)) as date)
 {%- endmacro %}

@@ -40,6 +40,7 @@ TABLES = {
     "fct_posts": "*",
     "fct_post_snapshots": "*",
     "fct_post_daily": "*",
+    "fct_engagement_daily": "*",
     "fct_post_restatements": "*",
     "fct_account_restatements": "*",
     "fct_stories": "*",

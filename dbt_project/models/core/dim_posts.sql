@@ -3,7 +3,11 @@
     incremental_strategy='delete+insert',
     pre_hook="{{ claim_runs(['posts']) }}",
     indexes=[{'columns': ['business_id', 'platform', 'account_id', 'post_id']}],
-    post_hook=["{{ ensure_index(['changed_at']) }}", "{{ ensure_index(['deleted_at'], where='deleted_at is not null') }}"],
+    post_hook=[
+        "{{ ensure_index(['changed_at']) }}",
+        "{{ ensure_index(['deleted_at'], where='deleted_at is not null') }}",
+        "{{ note_changes({'post': 'post_key'}) }}",
+    ],
 ) }}
 -- depends_on: {{ ref('loaded_runs') }}
 {%- set columns = [

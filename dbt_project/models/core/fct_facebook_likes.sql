@@ -3,6 +3,7 @@
     unique_key='post_key',
     incremental_strategy='delete+insert',
     pre_hook="{{ claim_runs(['posts']) }}",
+    post_hook="{{ note_changes({'post': 'post_key'}) }}",
 ) }}
 -- depends_on: {{ ref('loaded_runs') }}
 

@@ -6,6 +6,10 @@
         'fct_post_snapshots': ['posts', 'post_metrics'],
     }) }}",
     indexes=[{'columns': ['business_id', 'timezone']}],
+    post_hook=[
+        "{{ ensure_index(['business_id', 'activity_date']) }}",
+        "{{ note_changes({'day': part_of_day('activity_date'), 'activity': 'post_key'}) }}",
+    ],
 ) }}
 -- depends_on: {{ ref('loaded_runs') }}, {{ ref('int_posts_unioned') }}, {{ ref('int_post_metrics_unioned') }}
 {#- A post first seen on the day of its publication or one of these many days after it began at 0; an older one did

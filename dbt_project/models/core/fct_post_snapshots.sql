@@ -1,7 +1,7 @@
 {{ config(
     incremental_strategy='append',
     pre_hook="{{ claim_runs(['posts', 'post_metrics']) }}; {{ forget_reread_posts() }}",
-    post_hook=["{{ remember_read_posts() }}", "{{ ensure_index(['changed_at']) }}"],
+    post_hook=["{{ remember_read_posts() }}", "{{ ensure_index(['changed_at']) }}", "{{ note_changes({'post': 'post_key'}) }}"],
 ) }}
 -- depends_on: {{ ref('loaded_runs') }}
 -- depends_on: {{ ref('read_posts') }}

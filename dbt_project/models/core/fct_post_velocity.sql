@@ -7,6 +7,7 @@
         'fct_looks': ['posts', 'post_metrics'],
     }) }}",
     indexes=[{'columns': ['business_id', 'platform', 'account_id', 'is_settled']}],
+    post_hook="{{ note_changes({'post': 'post_key'}) }}",
 ) }}
 -- depends_on: {{ ref('loaded_runs') }}, {{ ref('int_posts_unioned') }}, {{ ref('int_post_metrics_unioned') }}
 {#- Two monthly reads of everything: what is unchanged for longer is not looked for, or old posts would cost most. #}

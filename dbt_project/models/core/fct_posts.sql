@@ -6,6 +6,8 @@
         "{{ ensure_index(['changed_at']) }}",
         "{{ ensure_index(['business_id', 'published_date']) }}",
         "{{ ensure_index(['account_id', 'content_type', 'published_at']) }}",
+        "{{ ensure_index(['published_at']) }}",
+        "{{ note_changes({'post': 'post_key', 'day': part_of_day('published_date'), 'activity': 'post_key'}) }}",
     ],
 ) }}
 {%- set until = changed_until() if follows(ref('dim_posts')) else none %}
