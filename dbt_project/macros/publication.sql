@@ -16,6 +16,7 @@ declare
     statement text;
     has_rows boolean;
     began_waiting timestamptz;
+    going_on text[] := '{}';
     actions jsonb := '{}';
     refusal text;
 begin
@@ -104,6 +105,7 @@ end
         published_at timestamptz not null
     );
     comment on table publish.publications is 'When each mart was last published, and whether it was rebuilt or refreshed.';
+    {{ objects_of_changes() }}
     create table if not exists publish.apart (business_id bigint primary key, published_at timestamptz not null);
     comment on table publish.apart is 'Businesses that were published apart from the others since the last whole publication.';
 
@@ -128,14 +130,22 @@ end
     from jsonb_to_recordset($json${{ marts | tojson }}$json$)
         as listed (
             name text, "schema" text, key text[], indexes jsonb, at_read jsonb,
-            unread text[], read_schema text, read_name text
+            unread text[], read_schema text, read_name text,
+            part text, part_key text[], part_columns text[]
         );
 {% endmacro %}
 
 
-{# The long work, which leaves every reader alone: each mart refreshed concurrently, or made anew beside the old one. #}
+{# The long work, which leaves every reader alone: of each mart what changed is written, or it is refreshed concurrently,
+   or made anew beside the old one. #}
 {% macro publish_whole() %}
+    {{ find_changes() }}
     for mart in select * from marts_to_publish order by name loop
+        if mart.part = any(going_on) then
+            {{ publish_changes() }}
+            actions := actions || jsonb_build_object(mart.name, 'changed');
+            continue;
+        end if;
         candidate_definition := pg_get_viewdef(format('%I.%I', mart.schema, mart.name)::regclass);
         published := to_regclass(format('publish.%I', mart.name));
         if
@@ -234,7 +244,7 @@ end
             views.oid = to_regclass(format('%I.%I', mart.read_schema, mart.read_name))
             and privileges.grantee <> views.relowner;
 
-        if actions ->> mart.name <> 'refreshed' then
+        if actions ->> mart.name in ('created', 'rebuilt') then
             execute format('drop view if exists %I.%I', mart.read_schema, mart.read_name);
             execute format('drop materialized view if exists publish.%I', mart.name);
             execute format('drop table if exists publish.%I', mart.name || '__apart');
@@ -247,6 +257,13 @@ end
                     from unnest(mart.key) with ordinality as named (name, place))
             );
             execute format('create index on publish.%I (business_id)', mart.name || '__apart');
+        end if;
+        if mart.part is not null then
+            execute format(
+                'create index if not exists %I on publish.%I (%s)',
+                mart.name || '__apart_part', mart.name || '__apart',
+                (select string_agg(format('%I', name), ', ') from unnest(mart.part_columns) as names (name))
+            );
         end if;
         published := format('publish.%I', mart.name)::regclass;
         select string_agg(
@@ -267,10 +284,11 @@ end
         execute format(
             'create view %5$I.%1$I with (security_barrier = true) as select %2$s from ('
             'select whole.* from publish.%3$I as whole '
-            'where whole.business_id <> all(array(select apart.business_id from publish.apart as apart)) '
+            'where whole.business_id <> all(array(select apart.business_id from publish.apart as apart)) and %6$s '
             'union all select apart.* from publish.%4$I as apart) as published '
             'where published.business_id = any(array(select visible.business_id from publish.visible_businesses as visible))',
-            mart.read_name || '__next', reading, mart.name, mart.name || '__apart', mart.read_schema
+            mart.read_name || '__next', reading, mart.name, mart.name || '__apart', mart.read_schema,
+            {{ is_unchanged() }}
         );
         if pg_get_viewdef(format('%I.%I', mart.read_schema, mart.read_name || '__next')::regclass)
             is not distinct from pg_get_viewdef(to_regclass(format('%I.%I', mart.read_schema, mart.read_name)))
@@ -374,16 +392,18 @@ end
         where measures.measured_at > clock_timestamp() - interval '20 hours' and not measures.is_accepted
     ) then
         for mart in
-            select listed.name
+            select listed.*
             from marts_to_publish as listed
             where listed.name in ('{{ steady_marts() | join("', '") }}')
             order by listed.name
         loop
             execute format(
                 'insert into {{ source_of("mart_measures") }} (publication_id, mart_name, business_id, platform, number_of_rows) '
-                'select $1, %L, business_id, platform, count(*) from publish.%I where platform <> ''all'' '
-                'group by business_id, platform',
-                mart.name, mart.name
+                'select $1, %1$L, business_id, platform, count(*) from ('
+                'select whole.business_id, whole.platform from publish.%1$I as whole where %3$s '
+                'union all select apart.business_id, apart.platform from publish.%2$I as apart) as published '
+                'where platform <> ''all'' group by business_id, platform',
+                mart.name, mart.name || '__apart', {{ is_unchanged() }}
             ) using attempt;
         end loop;
         delete from {{ source_of('publications') }} as publications

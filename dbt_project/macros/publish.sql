@@ -4,12 +4,14 @@
     one transaction on one snapshot, so that a reader sees one build or the next:
 
     publish.<name>         materialized view; refreshed concurrently, or rebuilt when the candidate's definition changed
-    publish.<name>__apart  the rows of businesses that were published apart from the others since (`businesses`)
+    publish.<name>__apart  the rows of businesses that were published apart from the others since (`businesses`), and of
+                           parts that changed since the materialized view was refreshed (`part`)
     marts.<name>           security-barrier view on both, showing the businesses granted to current_user
 
     Every attempt is a row of ops.publications, written before it begins; one that fails says there why (docs/adr/0030).
 
     Config of a publish model, under `meta`: `key` (unique columns), `indexes` (lists of columns that BI filters on),
+    `part` and `part_columns` (what of core a row rests on alone, and what names it: macros/publication_of_changes.sql),
     `at_read` (columns worked out anew at every read, by expression), `read_as` (schema and name of the view that BI
     reads, where it is not marts.<name>), `unread` (columns that view leaves out).
 
@@ -49,6 +51,9 @@
             'at_read': meta.get('at_read', {}),
             'unread': meta.get('unread', []),
             'read_schema': meta.get('read_as', 'marts').split('.')[0],
+            'part': meta.get('part'),
+            'part_key': kinds_of_parts().get(meta.get('part'), []),
+            'part_columns': meta.get('part_columns', kinds_of_parts().get(meta.get('part'), [])),
             'read_name': meta.get('read_as', '.' ~ node.name).split('.')[1],
         }) -%}
     {%- endfor -%}

@@ -28,8 +28,15 @@ HOUR = timedelta(hours=1)
 POSTED = "2026-11-16T08:30:00.000Z"
 #: Worked out when the mart is read or refreshed, by the clock.
 AT_READ = {"data_freshness": {"age_hours", "is_stale", "last_published_at", "publish_error"}}
-#: Names the table that was read, schema and all.
-NAMES_THE_TABLE = "_dbt_source_relation"
+#: Names the table that was read, schema and all; and what BI does not read.
+LEFT_OUT = {"_dbt_source_relation", "post_key", "row_key"}
+ROLLUP = "fivetran_compat__rollup_report"
+#: Where marts are read that are not read in `marts`.
+READ_AS = {
+    ROLLUP: ("fivetran_compat", "social_media_reporting__rollup_report"),
+    "fivetran_compat__differences": ("fivetran_compat", "differences"),
+    "fivetran_compat__reconciliation": ("fivetran_compat", "reconciliation"),
+}
 
 Marts = dict[str, list[str]]
 
@@ -54,7 +61,12 @@ def marts(environment: Environment, schema: str) -> Marts:
     """Return all marts of a schema: `publish`, what readers see, or `as_of_marts`, what was rebuilt."""
     with connect(environment) as connection:
         rows = connection.execute("select matviewname::text from pg_matviews where schemaname = 'publish'").fetchall()
-        return {name: lines(connection, schema, name, NAMES_THE_TABLE, *AT_READ.get(name, ())) for (name,) in rows}
+        found = {}
+        for (name,) in rows:
+            where = READ_AS.get(name, ("marts", name)) if schema == "publish" else (schema, name)
+            apart = LEFT_OUT | AT_READ.get(name, set()) | ({"business_id"} if name == ROLLUP else set())
+            found[name] = lines(connection, *where, *apart)
+        return found
 
 
 def differing(found: Marts, expected: Marts) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 {{ config(meta={
     'key': ['business_id', 'platform', 'period', 'period_start', 'attribution'],
+    'part': 'period',
     'indexes': [['business_id', 'attribution', 'period', 'period_start']],
 }) }}
 {%- set metrics = additive_metrics() %}

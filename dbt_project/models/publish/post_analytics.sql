@@ -1,4 +1,9 @@
-{{ config(meta={'key': ['id'], 'indexes': [['business_id', 'platform', 'post_id']]}) }}
+{{ config(meta={
+    'key': ['id'],
+    'part': 'post',
+    'part_columns': ['id'],
+    'indexes': [['business_id', 'platform', 'post_id']],
+}) }}
 
 with posts as (
     select * from {{ ref('fct_posts') }}

@@ -1,5 +1,7 @@
 {{ config(meta={
     'key': ['business_id', 'platform', 'account_id', 'post_id'],
+    'part': 'post',
+    'unread': ['post_key'],
     'indexes': [['business_id', 'published_at'], ['business_id', 'published_at_local']],
 }) }}
 
@@ -34,7 +36,8 @@ final as (
         posts.virality_rate,
         posts.followers_at_publish,
         posts.metrics_observed_at,
-        posts.is_deleted
+        posts.is_deleted,
+        posts.post_key
     from posts
     inner join texts on posts.post_key = texts.post_key
 )

@@ -1,5 +1,7 @@
 {{ config(meta={
     'key': ['business_id', 'platform', 'account_id', 'post_id', 'metric'],
+    'part': 'post',
+    'unread': ['post_key'],
     'indexes': [['business_id', 'platform', 'metric']],
 }) }}
 
@@ -44,7 +46,8 @@ final as (
         case when censored_because is null then hours_to_half end as hours_to_half,
         case when censored_because is null then hours_to_90 end as hours_to_90,
         censored_because is not null as is_censored,
-        censored_because
+        censored_because,
+        post_key
     from judged
 )
 

@@ -2,6 +2,8 @@
     enabled=shows_fivetran_compat(),
     meta={
         'key': ['business_id', 'row_key', 'column_name'],
+        'part': none if reads_fivetran() else 'post',
+        'part_columns': ['row_key'],
         'indexes': [['business_id', 'post_id']],
         'read_as': 'fivetran_compat.differences',
         'unread': ['row_key'],
@@ -36,18 +38,31 @@ listed as (
 
 compared as (
     select
-        coalesce(as_fivetran.business_id, corrected.business_id) as business_id,
-        coalesce(as_fivetran.row_key, corrected.row_key) as row_key,
-        coalesce(as_fivetran.platform, corrected.platform) as platform,
+        {% if reads_fivetran() %}
+            coalesce(as_fivetran.business_id, corrected.business_id) as business_id,
+            coalesce(as_fivetran.row_key, corrected.row_key) as row_key,
+            coalesce(as_fivetran.platform, corrected.platform) as platform,
+        {% else %}
+            listed.business_id,
+            listed.post_key as row_key,
+            listed.platform,
+        {% endif %}
         coalesce(as_fivetran.post_id, corrected.post_id) as post_id,
         differing.*,
         as_fivetran.post_key is not null as is_in_strict,
         corrected.post_key is not null as is_in_corrected,
         listed.excluded_because
-    from as_fivetran
-    full join corrected
-        on as_fivetran.business_id = corrected.business_id and as_fivetran.post_key = corrected.post_key
-    left join listed on as_fivetran.post_key = listed.post_key
+    {% if reads_fivetran() %}
+        from as_fivetran
+        full join corrected
+            on as_fivetran.business_id = corrected.business_id and as_fivetran.post_key = corrected.post_key
+        left join listed on as_fivetran.post_key = listed.post_key
+    {% else %}
+        -- What either shows is in the list, so that one post can be asked for.
+        from listed
+        left join as_fivetran on listed.post_key = as_fivetran.post_key
+        left join corrected on listed.post_key = corrected.post_key
+    {% endif %}
     cross join {{ both_texts('as_fivetran', 'corrected') }} as differing (column_name, strict_value, corrected_value)
     where differing.strict_value is distinct from differing.corrected_value
 ),
