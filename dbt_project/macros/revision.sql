@@ -1,6 +1,6 @@
 {# The newest revision in migrations/: what this project reads of `ops` is of that one. #}
 {% macro needed_revision() %}
-    {{ return('0017') }}
+    {{ return('0018') }}
 {% endmacro %}
 
 

@@ -197,7 +197,7 @@ def test_a_publication_that_is_killed_half_way_leaves_the_last_build(
         )  # fmt: skip
         # The server shows the beginning of a text alone.
         waiting = "select pid from pg_stat_activity where wait_event_type = 'Lock' and query like '%do $attempt$%'"
-        (process,) = until(lambda: read(copy, waiting))
+        (process,) = until(lambda: read(copy, waiting) or has_ended(publisher))
         if victim == "client":
             publisher.send_signal(signal.SIGKILL)
         else:
@@ -212,6 +212,11 @@ def test_a_publication_that_is_killed_half_way_leaves_the_last_build(
     assert state(copy) == before
     published(copy, publication)
     assert state(copy) != before
+
+
+def has_ended(process: subprocess.Popen[str]) -> None:
+    """Fail with what a process said, if it is over already."""
+    assert process.poll() is None, process.communicate()[0]
 
 
 def until(condition: Callable[[], Any], seconds: float = 300) -> Any:
