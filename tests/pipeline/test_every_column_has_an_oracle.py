@@ -15,6 +15,9 @@ FOLDER = Path(__file__).parent
 MARTS = ROOT / "dbt_project" / "models" / "publish"
 #: What no oracle can know.
 APART = {
+    # No reader sees them: what a row rests on.
+    "post_performance": {"post_key"},
+    "post_velocity": {"post_key"},
     "reconciliation": {"audited_at"},  # when the build judged the run
     "reconciliation_totals": {"audited_at"},
     # Names that the warehouse gives its rows; that they are unique is looked at.

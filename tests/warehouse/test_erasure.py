@@ -41,7 +41,8 @@ def test_an_erased_business_is_in_no_table_of_core_and_after_a_build_in_no_mart(
     # The accounts stay, disabled: that they are there is all that is told.
     empty = {"engagement_overview", "platform_comparison"}
     names = {name.partition(".")[2] for name in left}
-    assert names <= {"dim_businesses", "dim_accounts", "visible_businesses"} | empty
+    assert names <= {"dim_businesses", "dim_accounts", "account_names", "visible_businesses"} | empty
+    assert read(copy, "select 1 from publish.account_names where business_id = 1 and account_name is not null") == []
     for name in names & empty:
         of_posts = f"select coalesce(sum(posts), 0)::int as n from marts.{name} where business_id = 1"
         assert read(copy, of_posts) == [{"n": 0}], "a line for an account, and nothing in it"
