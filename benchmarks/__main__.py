@@ -7,19 +7,16 @@ import json
 import os
 import platform
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import end_to_end, load, memory, readers, scale, transform
-from benchmarks.measure import Figure
+from benchmarks.measure import Figure, measured_server
 from local import postgres
 
 RESULTS = Path(__file__).resolve().parent / "results"
-# A server like a modest production one; durable, since the limit compared with pays for that as well.
-SETTINGS = {"shared_buffers": "1GB", "max_wal_size": "8GB", "wal_compression": "on"}
 
 
 def main() -> None:
@@ -40,12 +37,8 @@ def main() -> None:
         "--publications", type=int, default=1000, help="beside 50 readers (default 1000; 0 leaves it out)"
     )
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
-        server = postgres.start(Path(directory), settings=SETTINGS)
-        try:
-            figures = list(_measure(server, options))
-        finally:
-            postgres.remove(Path(directory))
+    with measured_server() as server:
+        figures = list(_measure(server, options))
     table = _table(figures)
     print(table)
     RESULTS.mkdir(exist_ok=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 from psycopg import sql
@@ -13,6 +15,8 @@ from psycopg import sql
 from extractors.settings import Settings
 from local import postgres
 
+#: A server like a modest production one; durable, since the limit compared with pays for that as well.
+SETTINGS = {"shared_buffers": "1GB", "max_wal_size": "8GB", "wal_compression": "on"}
 #: What dlt made for a run of its own; its tables would be vacuumed while others are measured.
 LEFT_BY_PEERS = r"select nspname from pg_namespace where nspname like 'dlt\_%'"
 
@@ -53,6 +57,17 @@ def settle(settings: Settings) -> None:
         for (schema,) in connection.execute(LEFT_BY_PEERS).fetchall():
             connection.execute(sql.SQL("drop schema {} cascade").format(sql.Identifier(schema)))
         connection.execute("checkpoint")
+
+
+@contextmanager
+def measured_server(settings: Mapping[str, str] = SETTINGS) -> Iterator[postgres.Server]:
+    """Run a server of one's own, which is gone afterwards."""
+    with TemporaryDirectory(prefix="benchmark-") as directory:
+        server = postgres.start(Path(directory), settings=settings)
+        try:
+            yield server
+        finally:
+            postgres.remove(Path(directory))
 
 
 @contextmanager

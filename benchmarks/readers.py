@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 import psycopg
 
-from benchmarks.measure import Figure
+from benchmarks.measure import Figure, measured_server
 from benchmarks.transform import ANCHOR, ROOT, extract_world
 from extractors.settings import Settings
 from local import postgres
@@ -140,3 +140,14 @@ def _dbt(environment: Mapping[str, str], *command: str) -> str:
         text=True,
     )  # fmt: skip
     return done.stdout
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Measure this part alone: `python -m benchmarks.readers 1000`."""
+    with measured_server() as server:
+        for figure in measure(server, int(arguments[0])):
+            print("  ".join(filter(None, figure.cells())), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -20,7 +20,7 @@ import psycopg
 from psycopg import sql
 
 from benchmarks.bi import measure_bi
-from benchmarks.measure import Figure, timed
+from benchmarks.measure import Figure, measured_server, timed
 from benchmarks.scale_world import ANCHOR, READINGS, Day, add_day, businesses_of, fill
 from extractors.migrate import migrate
 from extractors.settings import Settings
@@ -166,12 +166,8 @@ def _figures(what: str, cost: Cost, other: Cost, against: str) -> Iterator[Figur
 
 def measure_apart(posts: int) -> Iterator[Figure]:
     """Measure on a server of its own, with the settings of a warehouse of this size."""
-    with TemporaryDirectory(prefix="scale-") as directory:
-        server = postgres.start(Path(directory), settings=SETTINGS)
-        try:
-            yield from measure(server, posts)
-        finally:
-            postgres.remove(Path(directory))
+    with measured_server(SETTINGS) as server:
+        yield from measure(server, posts)
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -1,34 +1,16 @@
 {#
     `sync`: the model says the whole table; only rows that differ are written. Equal to a full refresh by construction.
-    `unique_key` is one column. A row is not different by its `changed_at` alone. With --empty the model says nothing.
+    A row is not different by its `changed_at` alone. With --empty the model says nothing.
 #}
 {% macro get_incremental_sync_sql(arg_dict) %}
     {%- if flags.EMPTY -%}
         {{ return('select 1 where false') }}
     {%- endif -%}
-    {%- set target = arg_dict['target_relation'] -%}
-    {%- set desired = arg_dict['temp_relation'] -%}
-    {%- set key = arg_dict['unique_key'] -%}
-    {%- set columns = arg_dict['dest_columns'] | map(attribute='quoted') | list -%}
-    {%- set told = columns | reject('equalto', '"changed_at"') | list -%}
+    {%- set told = arg_dict['dest_columns'] | map(attribute='quoted') | reject('equalto', '"changed_at"') | list %}
+    delete from {{ arg_dict['target_relation'] }} as present
+    where not {{ is_desired(arg_dict, told) }};
 
-    delete from {{ target }} as present
-    where not exists (
-        select 1
-        from {{ desired }} as desired
-        where
-            desired.{{ key }} = present.{{ key }}
-            and (desired.{{ told | join(', desired.') }}) is not distinct from (present.{{ told | join(', present.') }})
-    );
-
-    insert into {{ target }} ({{ columns | join(', ') }})
-    select {{ columns | join(', ') }}
-    from {{ desired }} as desired
-    where not exists (
-        select 1
-        from {{ target }} as present
-        where present.{{ key }} = desired.{{ key }}
-    )
+    {{ insert_missing(arg_dict) }}
 {% endmacro %}
 
 
@@ -37,34 +19,65 @@
     rows that differ are written. The others stay, also a part that the model says nothing of.
 #}
 {% macro get_incremental_sync_parts_sql(arg_dict) %}
-    {%- set target = arg_dict['target_relation'] -%}
-    {%- set desired = arg_dict['temp_relation'] -%}
-    {%- set key = arg_dict['unique_key'] -%}
-    {%- set columns = arg_dict['dest_columns'] | map(attribute='quoted') | list -%}
-
-    delete from {{ target }} as present
-    using (select distinct {{ key[0] }} from {{ desired }}) as parts
+    {%- set part = arg_dict['unique_key'][0] %}
+    delete from {{ arg_dict['target_relation'] }} as present
+    using (select distinct {{ part }} from {{ arg_dict['temp_relation'] }}) as parts
     where
-        present.{{ key[0] }} = parts.{{ key[0] }}
-        and not exists (
-            select 1
-            from {{ desired }} as desired
-            where
-                {% for column in key -%}
-                    desired.{{ column }} = present.{{ column }} and
-                {% endfor -%}
-                (desired.{{ columns | join(', desired.') }}) is not distinct from (present.{{ columns | join(', present.') }})
-        );
+        present.{{ part }} = parts.{{ part }}
+        and not {{ is_desired(arg_dict) }};
 
-    insert into {{ target }} ({{ columns | join(', ') }})
-    select {{ columns | join(', ') }}
-    from {{ desired }} as desired
+    {{ insert_missing(arg_dict) }}
+{% endmacro %}
+
+
+{# `sync_days`: the model says all rows of the claimed days; of those days only rows that differ are written. #}
+{% macro get_incremental_sync_days_sql(arg_dict) %}
+    {%- if continues_by_day() %}
+        delete from {{ arg_dict['target_relation'] }} as present
+        using claimed_days as claimed
+        where
+            present.business_id = claimed.business_id
+            and present.day = claimed.day
+            and not {{ is_desired(arg_dict) }};
+    {%- endif %}
+
+    {{ insert_missing(arg_dict) }}
+{% endmacro %}
+
+
+{# Whether the model says the row `present`, of which these columns count (all, unless named). #}
+{% macro is_desired(arg_dict, columns=none) -%}
+    {%- set compared = columns or arg_dict['dest_columns'] | map(attribute='quoted') | list -%}
+    exists (
+        select 1
+        from {{ arg_dict['temp_relation'] }} as desired
+        where
+            {{ has_same_key(arg_dict) }}
+            and (desired.{{ compared | join(', desired.') }})
+            is not distinct from (present.{{ compared | join(', present.') }})
+    )
+{%- endmacro %}
+
+
+{# The rows that the model says and the table has no row of the same key for. #}
+{% macro insert_missing(arg_dict) -%}
+    {%- set columns = arg_dict['dest_columns'] | map(attribute='quoted') | join(', ') -%}
+    insert into {{ arg_dict['target_relation'] }} ({{ columns }})
+    select {{ columns }}
+    from {{ arg_dict['temp_relation'] }} as desired
     where not exists (
         select 1
-        from {{ target }} as present
-        where
-            {% for column in key -%}
-                present.{{ column }} = desired.{{ column }}{% if not loop.last %} and{% endif %}
-            {% endfor %}
+        from {{ arg_dict['target_relation'] }} as present
+        where {{ has_same_key(arg_dict) }}
     )
-{% endmacro %}
+{%- endmacro %}
+
+
+{# `unique_key` is one column, or several. #}
+{% macro has_same_key(arg_dict) -%}
+    {%- set told = arg_dict['unique_key'] -%}
+    {%- set key = [told] if told is string else told -%}
+    {%- for column in key -%}
+        present.{{ column }} = desired.{{ column }}{% if not loop.last %} and {% endif %}
+    {%- endfor -%}
+{%- endmacro %}
