@@ -2,7 +2,7 @@
     enabled=shows_fivetran_compat(),
     meta={
         'key': ['business_id', 'row_key', 'column_name'],
-        'part': none if reads_fivetran() else 'post',
+        'part': 'post' if not reads_fivetran() else none,
         'part_columns': ['row_key'],
         'indexes': [['business_id', 'post_id']],
         'read_as': 'fivetran_compat.differences',
